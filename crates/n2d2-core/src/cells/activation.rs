@@ -1,0 +1,77 @@
+//! `Activation`: copies its inputs, concatenated along channels, so that an activation can be applied to the copy.
+//!
+//! Shapes: `[n, c, h, w]` to the same. The function itself is applied by the executor, as for every cell.
+
+use super::{Cell, Frame, Phase};
+use crate::config::Config;
+use crate::error::Result;
+use crate::tensor::{Float, Shape};
+use std::marker::PhantomData;
+
+/// Elements of an item.
+const ITEM: usize = 16 * 1024;
+
+/// A copy of the input, for its activation.
+pub struct Activation<T: Float>(PhantomData<T>);
+
+impl<T: Float> Activation<T> {
+    /// There are no parameters.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unknown`] for any parameter.
+    pub fn new(config: &Config) -> Result<Self> {
+        config.only(&[])?;
+        Ok(Activation(PhantomData))
+    }
+}
+
+impl<T: Float> Cell<T> for Activation<T> {
+    fn kind(&self) -> &'static str {
+        "Activation"
+    }
+
+    fn output_shape(&self, _: &str, inputs: &[&[usize]]) -> Result<Shape> {
+        Ok(inputs[0].to_vec())
+    }
+
+    fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
+        Ok(vec![Phase::streaming(f.output.len().div_ceil(ITEM), f.output.len())])
+    }
+
+    fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
+        let (start, len) = (item * ITEM, ITEM.min(f.output.len() - item * ITEM));
+        // SAFETY: items are disjoint.
+        unsafe { f.output.part_mut(start, len) }.copy_from_slice(f.inputs[0].part(start, len));
+    }
+
+    fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
+        let items = if f.grad_inputs[0].is_some() { f.output.len().div_ceil(ITEM) } else { 0 };
+        Ok(vec![Phase::streaming(items, f.output.len())])
+    }
+
+    fn backward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
+        let Some(gx) = &f.grad_inputs[0] else { return };
+        let (start, len) = (item * ITEM, ITEM.min(gx.len() - item * ITEM));
+        // SAFETY: items are disjoint.
+        unsafe { gx.part_mut(start, len) }.copy_from_slice(f.gy().part(start, len));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::activation::Activation;
+    use crate::graph::{Unit, Var};
+    use crate::{Config, Tensor};
+
+    #[test]
+    fn the_input_stays_and_the_copy_is_activated() {
+        let unit = Unit::<f32>::new("a", "Activation", &Config::default()).unwrap();
+        unit.with(|u| u.activation = Some(Activation::new("Rectifier", &Config::default()).unwrap()));
+        let x = Var::leaf(Tensor::from_vec(vec![-1.0, 2.0, 0.0, 4.0], &[1, 2, 1, 2]).unwrap(), true);
+        let y = unit.call(std::slice::from_ref(&x)).unwrap();
+        assert_eq!(y.tensor().to_vec(), [0.0, 2.0, 0.0, 4.0]);
+        assert_eq!(x.tensor().to_vec(), [-1.0, 2.0, 0.0, 4.0]);
+        y.back_propagate(Some(Tensor::from_vec(vec![1.0, 2.0, 3.0, 4.0], &[1, 2, 1, 2]).unwrap())).unwrap();
+        assert_eq!(x.grad().unwrap().to_vec(), [0.0, 2.0, 0.0, 4.0]);
+    }
+}

@@ -1,0 +1,232 @@
+//! Convolution on every instruction set against a naive sum in double.
+
+use super::*;
+use crate::cells::Saved;
+use crate::device::cpu::{Isa, isas, kernels_f32_of, kernels_f64, parallel_for};
+use crate::random::Stream;
+
+/// A case: channels, outputs, kernel, stride, padding, dilation, groups, batch, height, width.
+#[derive(Debug, Clone, Copy)]
+struct Case(usize, usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], usize, usize, [usize; 2]);
+
+const CASES: &[Case] = &[
+    Case(1, 6, [5, 5], [1, 1], [0, 0], [1, 1], 1, 3, [28, 28]),
+    Case(6, 16, [5, 5], [1, 1], [0, 0], [1, 1], 1, 2, [12, 12]),
+    Case(3, 40, [3, 3], [1, 1], [1, 1], [1, 1], 1, 2, [9, 7]),
+    Case(5, 7, [3, 3], [2, 2], [1, 1], [1, 1], 1, 2, [9, 10]),
+    Case(4, 33, [1, 1], [1, 1], [0, 0], [1, 1], 1, 2, [5, 6]),
+    Case(4, 9, [1, 1], [2, 2], [0, 0], [1, 1], 1, 1, [7, 7]),
+    Case(3, 5, [1, 1], [1, 1], [2, 1], [1, 1], 1, 2, [3, 4]),
+    Case(2, 3, [3, 2], [2, 3], [1, 2], [2, 1], 1, 2, [11, 12]),
+    Case(2, 19, [7, 7], [2, 2], [3, 3], [1, 1], 1, 1, [17, 19]),
+    Case(8, 12, [3, 3], [1, 1], [1, 1], [1, 1], 4, 2, [6, 5]),
+    Case(6, 36, [3, 3], [2, 1], [0, 1], [1, 2], 2, 2, [8, 9]),
+    Case(19, 19, [3, 3], [1, 1], [1, 1], [1, 1], 19, 2, [7, 8]),
+    Case(40, 40, [5, 3], [2, 2], [2, 1], [1, 2], 40, 2, [9, 11]),
+    Case(1, 1, [4, 4], [3, 3], [0, 0], [1, 1], 1, 2, [11, 13]),
+    Case(3, 8, [2, 2], [3, 3], [0, 0], [1, 1], 1, 1, [8, 9]),
+];
+
+fn random(len: usize, key: u64) -> Vec<f64> {
+    let stream = Stream::new(key);
+    (0..len).map(|i| f64::from(stream.uniform(i as u64)) - 0.5).collect()
+}
+
+/// Output, input gradient, weight gradient and bias gradient by the definition; tensors in logical order.
+struct Reference {
+    y: Vec<f64>,
+    gx: Vec<f64>,
+    gw: Vec<f64>,
+    gb: Vec<f64>,
+}
+
+fn reference(case: Case, x: &[f64], w: &[f64], b: &[f64], gy: Option<&[f64]>) -> Reference {
+    let Case(c, k, [kh, kw], s, p, d, groups, n, [h, w_]) = case;
+    let window = Window { kernel: [kh, kw], stride: s, padding: p, dilation: d };
+    let (oh, ow) = (window.output(0, h).unwrap(), window.output(1, w_).unwrap());
+    let (cg, kg) = (c / groups, k / groups);
+    let mut r = Reference { y: vec![0.0; n * k * oh * ow], gx: vec![0.0; x.len()], gw: vec![0.0; w.len()], gb: vec![0.0; k] };
+    for (i, o, y, xx) in itertools(n, k, oh, ow) {
+        let at = ((i * k + o) * oh + y) * ow + xx;
+        let g = gy.map_or(0.0, |g| g[at]);
+        r.y[at] += b[o];
+        r.gb[o] += g;
+        for (c, q, t, _) in itertools(cg, kh, kw, 1) {
+            let (iy, ix) = ((y * s[0] + q * d[0]).wrapping_sub(p[0]), (xx * s[1] + t * d[1]).wrapping_sub(p[1]));
+            if iy < h && ix < w_ {
+                let xi = ((i * groups * cg + o / kg * cg + c) * h + iy) * w_ + ix;
+                let wi = ((o * cg + c) * kh + q) * kw + t;
+                r.y[at] += x[xi] * w[wi];
+                r.gx[xi] += g * w[wi];
+                r.gw[wi] += g * x[xi];
+            }
+        }
+    }
+    r
+}
+
+fn itertools(a: usize, b: usize, c: usize, d: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> {
+    (0..a * b * c * d).map(move |i| (i / (b * c * d), i / (c * d) % b, i / d % c, i % d))
+}
+
+fn config(case: Case) -> Config {
+    let Case(c, k, kernel, s, p, d, groups, ..) = case;
+    let mut config = crate::config! {
+        "nb_inputs" => c, "nb_outputs" => k, "kernel_dims" => kernel, "stride_dims" => s, "padding_dims" => p, "dilation_dims" => d,
+    };
+    if groups > 1 {
+        let mask = (0..c * k).map(|i| i / k / (c / groups) == i % k / (k / groups)).collect();
+        config.set("mapping", crate::Value::Mask(c, k, mask));
+    }
+    config
+}
+
+/// Runs a forward and a backward pass of a cell without a graph.
+fn run<T: Float>(cell: &mut Conv<T>, x: &Tensor<T>, gy: &[f64]) -> (Vec<T>, Vec<T>) {
+    let shape = cell.output_shape("Conv", &[x.shape()]).unwrap();
+    let x = x.to_channels_last();
+    let (output, gx) = (Tensor::uninit(&shape), Tensor::uninit(x.shape()));
+    let gy = Tensor::from_vec(gy.iter().map(|v| T::of(*v)).collect(), &shape).unwrap().to_channels_last();
+    let saved = Saved { values: Tensor::zeros(&[0]), index: Tensor::zeros(&[0]) };
+    let (inputs, grads) = ([x], [Some(gx)]);
+    let mut f = Frame {
+        name: "Conv",
+        inputs: &inputs,
+        output: &output,
+        saved: &saved,
+        learn: true,
+        activation: None,
+        random_key: 0,
+        grad_output: None,
+        grad_inputs: &[],
+    };
+    for (i, phase) in cell.forward_begin(&f).unwrap().into_iter().enumerate() {
+        parallel_for(phase.items, usize::MAX, &|item| cell.forward(i, item, &f));
+        cell.forward_end(i, &f);
+    }
+    f.grad_output = Some(&gy);
+    f.grad_inputs = &grads;
+    for (i, phase) in cell.backward_begin(&f).unwrap().into_iter().enumerate() {
+        parallel_for(phase.items, usize::MAX, &|item| cell.backward(i, item, &f));
+        cell.backward_end(i, &f);
+    }
+    (output.to_vec(), grads[0].as_ref().unwrap().to_vec())
+}
+
+#[track_caller]
+fn close<T: Float>(what: &str, got: &[T], want: &[f64], scale: f64) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    let eps = if size_of::<T>() == 4 { 1e-6 } else { 1e-13 };
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!((g.as_f64() - w).abs() <= eps * scale * (1.0 + w.abs()), "{what}[{i}]: {g} instead of {w}");
+    }
+}
+
+fn check<T: Float>(case: Case, kernels: &'static Kernels<T>) {
+    let Case(c, k, [kh, kw], .., groups, n, [h, w_]) = case;
+    let mut cell = Conv::<T>::with_kernels(&config(case), kernels).unwrap();
+    let (x, w, b) = (random(n * c * h * w_, 1), random(k * c / groups * kh * kw, 2), random(k, 3));
+    let round = |v: &[f64]| -> Vec<T> { v.iter().map(|v| T::of(*v)).collect() };
+    cell.params[0].assign(&round(&w)).unwrap();
+    cell.params[1].assign(&round(&b)).unwrap();
+    let sized = reference(case, &x, &w, &b, None);
+    let gy = random(sized.y.len(), 4);
+    let want = reference(case, &x, &w, &b, Some(&gy));
+    let what = format!("{case:?} on {:?}", kernels.isa);
+    let tensor = Tensor::from_vec(round(&x), &[n, c, h, w_]).unwrap();
+    let taps = (c / groups * kh * kw) as f64;
+    let (y, gx) = run(&mut cell, &tensor, &gy);
+    close(&format!("{what}: y"), &y, &want.y, 2.0 + taps.sqrt());
+    close(&format!("{what}: gx"), &gx, &want.gx, 2.0 + ((k / groups * kh * kw) as f64).sqrt());
+    let pixels = (gy.len() / k) as f64;
+    close(&format!("{what}: gw"), &cell.params[0].grad_to_vec(), &want.gw, 2.0 + pixels.sqrt());
+    close(&format!("{what}: gb"), &cell.params[1].grad_to_vec(), &want.gb, 2.0 + pixels.sqrt());
+    // A second pass with the gradient still there adds.
+    run(&mut cell, &tensor, &gy);
+    let twice: Vec<f64> = want.gw.iter().map(|v| 2.0 * v).collect();
+    close(&format!("{what}: gw twice"), &cell.params[0].grad_to_vec(), &twice, 4.0 + 2.0 * pixels.sqrt());
+    let pad: f64 = cell.params[0].value.to_vec().iter().map(|v| v.as_f64().abs()).sum();
+    let used: f64 = cell.params[0].to_vec().iter().map(|v| v.as_f64().abs()).sum();
+    assert!((pad - used).abs() < 1e-3, "{what}: padding is not zero");
+}
+
+#[test]
+fn every_instruction_set_agrees_with_the_definition() {
+    for isa in isas() {
+        assert!(isa == Isa::Portable || kernels_f32_of(isa).isa == isa);
+        for case in CASES {
+            check(*case, kernels_f32_of(isa));
+        }
+    }
+}
+
+#[test]
+fn doubles_agree_with_the_definition() {
+    for case in CASES {
+        check(*case, kernels_f64());
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_the_threads() {
+    let case = Case(3, 24, [3, 3], [1, 1], [1, 1], [1, 1], 1, 9, [14, 15]);
+    let results: Vec<_> = [1, 2, 4]
+        .iter()
+        .map(|threads| {
+            let _turn = crate::device::cpu::one_at_a_time(*threads);
+            let mut cell = Conv::<f32>::new(&config(case)).unwrap();
+            cell.params[0].assign(&random(24 * 27, 2).iter().map(|v| *v as f32).collect::<Vec<_>>()).unwrap();
+            let x = Tensor::from_vec(random(9 * 3 * 14 * 15, 1).iter().map(|v| *v as f32).collect(), &[9, 3, 14, 15]).unwrap();
+            let (y, gx) = run(&mut cell, &x, &random(9 * 24 * 14 * 15, 4));
+            (y, gx, cell.params[0].grad_to_vec(), cell.params[1].grad_to_vec())
+        })
+        .collect();
+    assert!(results[0] == results[1] && results[0] == results[2]);
+}
+
+#[test]
+fn sub_sampling_sums_blocks_and_takes_the_bias_once() {
+    let config =
+        crate::config! { "nb_inputs" => 1usize, "nb_outputs" => 1usize, "kernel_dims" => vec![1i64], "sub_sample_dims" => vec![2i64, 2] };
+    let mut cell = Conv::<f32>::new(&config).unwrap();
+    cell.params[0].assign(&[2.0]).unwrap();
+    cell.params[1].assign(&[0.5]).unwrap();
+    let x = Tensor::from_vec((1..=9).map(|v| v as f32).collect(), &[1, 1, 3, 3]).unwrap();
+    let (y, gx) = run(&mut cell, &x, &[1.0, 10.0, 100.0, 1000.0]);
+    // Blocks 1+2+4+5, 3+6, 7+8, 9.
+    assert_eq!(y, [24.5, 18.5, 30.5, 18.5]);
+    assert_eq!(gx, [2.0, 2.0, 20.0, 2.0, 2.0, 20.0, 200.0, 200.0, 2000.0]);
+    assert_eq!(cell.params[0].grad_to_vec(), [12.0 + 90.0 + 1500.0 + 9000.0]);
+    assert_eq!(cell.params[1].grad_to_vec(), [1111.0]);
+}
+
+#[test]
+fn an_irregular_mapping_keeps_missing_connections_at_zero() {
+    let mask = vec![true, false, true, true, true, false];
+    let mut config = crate::config! { "nb_inputs" => 2usize, "nb_outputs" => 3usize, "kernel_dims" => vec![1i64] };
+    config.set("mapping", crate::Value::Mask(2, 3, mask));
+    let mut cell = Conv::<f32>::new(&config).unwrap();
+    cell.params[0].assign(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    // Output 0 sees both inputs, output 1 the second, output 2 the first.
+    assert_eq!(cell.params[0].to_vec(), [1.0, 2.0, 0.0, 4.0, 5.0, 0.0]);
+    let x = Tensor::from_vec(vec![10.0, 100.0], &[1, 2, 1, 1]).unwrap();
+    let (y, _) = run(&mut cell, &x, &[1.0, 1.0, 1.0]);
+    assert_eq!(y, [210.0, 400.0, 50.0]);
+    assert_eq!(cell.params[0].grad_to_vec(), [10.0, 100.0, 0.0, 100.0, 10.0, 0.0]);
+    assert_eq!(cell.statistics(&[&[1, 2, 1, 1]], &[1, 3, 1, 1]), Statistics { params: 4 + 3, macs: 4 + 3 });
+}
+
+#[test]
+fn bad_parameters_and_shapes_are_named() {
+    let base = crate::config! { "nb_inputs" => 3usize, "nb_outputs" => 4usize, "kernel_dims" => vec![3i64, 3] };
+    let mut c = base.clone();
+    c.set("stride_dims", vec![0i64, 1]);
+    assert_eq!(Conv::<f32>::new(&c).err().unwrap().code(), "value");
+    let mut c = base.clone();
+    c.set("mapping", crate::Value::Mask(2, 4, vec![true; 8]));
+    assert!(Conv::<f32>::new(&c).err().unwrap().to_string().contains("a bool matrix of 3 rows (inputs) and 4 columns (outputs)"));
+    let cell = Conv::<f32>::new(&base).unwrap();
+    let text = "Conv_7: channels of the input: expected 3, got 2 (input shape [1, 2, 8, 8])";
+    assert_eq!(cell.output_shape("Conv_7", &[&[1, 2, 8, 8]]).unwrap_err().to_string(), text);
+    assert_eq!(cell.output_shape("Conv_7", &[&[1, 3, 2, 8]]).unwrap_err().code(), "shape");
+}

@@ -1,0 +1,360 @@
+//! Fully connected layer.
+//!
+//! `y[o] = b[o] + sum over i of w[o, i] * x[i]`
+//!
+//! Input `[n, c, h, w]` with `c*h*w = nb_inputs * nb_input_cells`, read in C, H, W order; output `[n, o, 1, 1]`. The
+//! activations stay channels-last: the rows of the weights are permuted instead, once, when the input size is known.
+//!
+//! `drop_connect` is the probability to keep a weight while learning (one mask a batch, no rescaling); `normalize` scales
+//! the weights of each output to length 1 at every forward pass: `w <- w / sqrt(sum w^2 + 1e-6)`.
+//! Gradients are minus the derivative, summed over the batch.
+//!
+//! Source: ONNX operator `Gemm`; drop-connect: Wan et al., "Regularization of neural networks using `DropConnect`", 2013.
+
+use super::{Cell, Frame, Param, ParamLayout, Phase, Statistics};
+use crate::cells::frame::Inputs;
+use crate::config::Config;
+use crate::device::cpu::{GradientPlan, Kernels, Span, Tile, with_scratch};
+use crate::error::{Error, Result};
+use crate::random::Stream;
+use crate::tensor::{Float, Shape, Tensor, dims4};
+
+const KEYS: &[&str] = &["nb_inputs", "nb_outputs", "nb_input_cells", "no_bias", "drop_connect", "normalize"];
+/// Batch rows of a forward item.
+const ROWS: usize = 64;
+/// Weight rows of an item of the gradient towards the input.
+const INPUTS: usize = 48;
+
+/// The fully connected cell.
+pub struct Fc<T: Float> {
+    inputs: usize,
+    outputs: usize,
+    drop_connect: f64,
+    normalize: bool,
+    kernels: &'static Kernels<T>,
+    params: Vec<Param<T>>,
+    gradient: Option<(usize, GradientPlan)>,
+    /// Weights after drop-connect, and their mask.
+    dropped: Option<(Tensor<T>, Tensor<T>)>,
+    /// The output gradient `[block of images][output][block]` of the running backward pass.
+    transposed: Tensor<T>,
+}
+
+impl<T: Float> Fc<T> {
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        Self::with_kernels(config, T::kernels())
+    }
+
+    /// A layer on given kernels, so that tests can compare instruction sets.
+    pub(crate) fn with_kernels(config: &Config, kernels: &'static Kernels<T>) -> Result<Self> {
+        config.only(KEYS)?;
+        let at_least_one = |name: &str, v: usize| if v == 0 { Err(config.error(name, 0, "an integer of at least 1")) } else { Ok(v) };
+        let cells = at_least_one("nb_input_cells", config.usize_or("nb_input_cells", 1)?)?;
+        let inputs = at_least_one("nb_inputs", config.usize("nb_inputs")?)? * cells;
+        let outputs = at_least_one("nb_outputs", config.usize("nb_outputs")?)?;
+        let block = kernels.width(outputs).block;
+        let mut params = vec![Param::trainable("weights", &[outputs, inputs], Self::layout(inputs, outputs, block, 1))];
+        params[0].fill_blocks = cells;
+        if !config.bool_or("no_bias", false)? {
+            let len = outputs.next_multiple_of(block);
+            let layout = ParamLayout {
+                per_group: outputs,
+                group_stride: len,
+                block: len,
+                block_stride: 0,
+                strides: Vec::new(),
+                inner: 1,
+                inner_stride: 0,
+                len,
+            };
+            params.push(Param::trainable("bias", &[outputs], layout));
+        }
+        let mut fc = Fc {
+            inputs,
+            outputs,
+            drop_connect: 1.0,
+            normalize: false,
+            kernels,
+            params,
+            gradient: None,
+            dropped: None,
+            transposed: Tensor::zeros(&[0]),
+        };
+        fc.configure(config)?;
+        Ok(fc)
+    }
+
+    fn configure(&mut self, config: &Config) -> Result<()> {
+        let keep = config.float_or("drop_connect", self.drop_connect)?;
+        if !(keep > 0.0 && keep <= 1.0) {
+            return Err(config.error("drop_connect", keep, "a probability to keep a weight, in ]0, 1]"));
+        }
+        self.drop_connect = keep;
+        self.normalize = config.bool_or("normalize", self.normalize)?;
+        Ok(())
+    }
+
+    /// Rows of the weights follow the memory of the input: pixel by pixel, channels inside.
+    fn layout(inputs: usize, outputs: usize, block: usize, pixels: usize) -> ParamLayout {
+        let block_stride = inputs * block;
+        let len = outputs.div_ceil(block) * block_stride;
+        let inner_stride = inputs / pixels * block;
+        ParamLayout { per_group: outputs, group_stride: len, block, block_stride, strides: vec![block], inner: pixels, inner_stride, len }
+    }
+
+    fn block(&self) -> usize {
+        self.params[0].layout.block
+    }
+
+    /// The weights of this pass: dropped ones are zero while learning.
+    fn weights(&self, learn: bool) -> &Tensor<T> {
+        self.dropped.as_ref().filter(|_| learn).map_or(&self.params[0].value, |(w, _)| w)
+    }
+
+    fn drop_weights(&mut self, f: &Frame<'_, T>) {
+        self.dropped = None;
+        if !f.learn || self.drop_connect >= 1.0 {
+            return;
+        }
+        let p = &self.params[0];
+        let stream = Stream::new(f.random_key);
+        let (mut mask, mut w) = (Tensor::zeros(&[p.layout.len]), Tensor::zeros(&[p.layout.len]));
+        if let (Ok(mask), Ok(w)) = (mask.as_mut_slice(), w.as_mut_slice()) {
+            let value = p.value.part(0, p.layout.len);
+            for o in 0..self.outputs {
+                for i in 0..self.inputs {
+                    let at = p.layout.at(&[o, i]);
+                    if f64::from(stream.uniform((o * self.inputs + i) as u64)) < self.drop_connect {
+                        (mask[at], w[at]) = (T::one(), value[at]);
+                    }
+                }
+            }
+        }
+        self.dropped = Some((w, mask));
+    }
+
+    fn normalize_weights(&mut self) {
+        let p = &mut self.params[0];
+        let mut w = p.to_vec();
+        for row in w.chunks_exact_mut(self.inputs) {
+            let length = (row.iter().map(|v| v.as_f64() * v.as_f64()).sum::<f64>() + 1e-6).sqrt();
+            for v in row {
+                *v = T::of(v.as_f64() / length);
+            }
+        }
+        p.assign(&w).expect("as many values as before");
+    }
+
+    /// Images of a block of the transposed gradient.
+    fn image_block(&self, n: usize) -> usize {
+        self.kernels.width(n).block
+    }
+
+    /// Writes block `b` of images of the gradient transposed: `[output][image]`, missing images zero.
+    fn transpose(&self, b: usize, gy: &Tensor<T>) {
+        let n = gy.shape()[0];
+        let (block, k) = (self.image_block(n), self.outputs);
+        // SAFETY: item b writes block b only.
+        let to = unsafe { self.transposed.part_mut(b * block * k, block * k) };
+        for i in 0..block {
+            if b * block + i < n {
+                let row = gy.part((b * block + i) * k, k);
+                for (a, v) in to.iter_mut().skip(i).step_by(block).zip(row) {
+                    *a = *v;
+                }
+            } else {
+                for a in to.iter_mut().skip(i).step_by(block) {
+                    *a = T::zero();
+                }
+            }
+        }
+    }
+
+    /// The gradient towards inputs `i0..i0 + count` (in memory order): weights as pixels, images as outputs.
+    fn input_gradient(&self, item: usize, f: &Frame<'_, T>, gx: &Tensor<T>) {
+        let n = gx.shape()[0];
+        let (k, block, images) = (self.outputs, self.block(), self.image_block(n));
+        let i0 = item * INPUTS;
+        let count = INPUTS.min(self.inputs - i0);
+        let spans: Vec<Span> =
+            (0..k.div_ceil(block)).map(|b| Span { start: b * self.inputs * block, len: block.min(k - b * block) }).collect();
+        let x_at: Vec<usize> = (i0..i0 + count).map(|i| i * block).collect();
+        let y_at: Vec<usize> = (0..count).map(|i| i * images).collect();
+        with_scratch(count * images, |rows: &mut [T]| {
+            for b in 0..n.div_ceil(images) {
+                let columns = images.min(n - b * images);
+                let tile = Tile {
+                    spans: &spans,
+                    x: self.weights(f.learn).as_ptr(),
+                    x_at: &x_at,
+                    w: self.transposed.part(b * images * k, images * k).as_ptr(),
+                    y: rows.as_mut_ptr(),
+                    y_at: &y_at,
+                    cols: columns,
+                    bias: std::ptr::null(),
+                    relu: false,
+                };
+                // SAFETY: spans cover the outputs of each weight row, the scratch holds `count` rows.
+                unsafe { self.kernels.width(n).run(&tile) };
+                for j in 0..columns {
+                    // SAFETY: this item alone writes inputs i0..i0 + count.
+                    let to = unsafe { gx.part_mut((b * images + j) * self.inputs + i0, count) };
+                    to.iter_mut().zip(rows.iter().skip(j).step_by(images)).for_each(|(a, v)| *a = *v);
+                }
+            }
+        });
+    }
+
+    fn gradient_plan(&mut self, n: usize) {
+        if self.gradient.as_ref().is_none_or(|(batch, _)| *batch != n) {
+            self.gradient = Some((n, GradientPlan::dense(self.kernels, n, self.inputs, self.outputs)));
+        }
+    }
+
+    /// Items of the second backward phase: input gradient, weight gradient, bias gradient.
+    fn gradients(&self, f: &Frame<'_, T>) -> [usize; 3] {
+        let data = if f.grad_inputs[0].is_some() { self.inputs.div_ceil(INPUTS) } else { 0 };
+        [data, self.gradient.as_ref().map_or(0, |(_, g)| g.items()), usize::from(self.params.len() > 1)]
+    }
+}
+
+impl<T: Float> Cell<T> for Fc<T> {
+    fn kind(&self) -> &'static str {
+        "Fc"
+    }
+
+    fn inputs(&self) -> Inputs {
+        Inputs::Flattened
+    }
+
+    fn output_shape(&self, name: &str, inputs: &[&[usize]]) -> Result<Shape> {
+        let [n, c, h, w] = dims4(inputs[0]);
+        if c * h * w != self.inputs {
+            let got = format!("{} (input shape {:?})", c * h * w, inputs[0]);
+            return Err(Error::shape(name, "values of a stimulus", self.inputs, got));
+        }
+        Ok(vec![n, self.outputs, 1, 1])
+    }
+
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+
+    fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
+        let [n, _, h, w] = dims4(f.inputs[0].shape());
+        if self.params[0].layout.inner != h * w {
+            let layout = Self::layout(self.inputs, self.outputs, self.block(), h * w);
+            self.params[0].relayout(layout);
+        }
+        if self.normalize {
+            self.normalize_weights();
+        }
+        self.drop_weights(f);
+        let items = self.outputs.div_ceil(self.block()) * n.div_ceil(ROWS);
+        Ok(vec![Phase::compute(items, n * self.inputs * self.outputs)])
+    }
+
+    fn forward(&self, _phase: usize, item: usize, f: &Frame<'_, T>) {
+        let n = f.output.shape()[0];
+        let block = self.block();
+        let blocks = self.outputs.div_ceil(block);
+        let (b, r0) = (item % blocks, item / blocks * ROWS);
+        let count = ROWS.min(n - r0);
+        let cols = block.min(self.outputs - b * block);
+        let x_at: [usize; ROWS] = std::array::from_fn(|i| i * self.inputs);
+        let y_at: [usize; ROWS] = std::array::from_fn(|i| i * self.outputs);
+        let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
+        let tile = Tile {
+            spans: &[Span { start: 0, len: self.inputs }],
+            x: f.inputs[0].part(r0 * self.inputs, count * self.inputs).as_ptr(),
+            x_at: &x_at[..count],
+            w: self.weights(f.learn).part(b * self.inputs * block, self.inputs * block).as_ptr(),
+            y: f.output.as_ptr().wrapping_add(r0 * self.outputs + b * block),
+            y_at: &y_at[..count],
+            cols,
+            bias: self.params.get(1).map_or(std::ptr::null(), |p| p.value.part(b * block, block).as_ptr()),
+            relu,
+        };
+        // SAFETY: `count` rows of the input and of the output exist; items write disjoint columns or rows.
+        unsafe { self.kernels.width(self.outputs).run(&tile) };
+        if let Some(activation) = f.activation.filter(|_| !relu) {
+            for i in r0..r0 + count {
+                // SAFETY: the columns that this item has just written.
+                activation.forward(unsafe { f.output.part_mut(i * self.outputs + b * block, cols) });
+            }
+        }
+    }
+
+    fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
+        let n = f.gy().shape()[0];
+        self.gradient_plan(n);
+        let data = f.grad_inputs[0].is_some();
+        let block = self.image_block(n);
+        if data {
+            self.transposed = Tensor::uninit(&[n.div_ceil(block) * block * self.outputs]);
+        }
+        let blocks = if data { n.div_ceil(block) } else { 0 };
+        let macs = n * self.inputs * self.outputs;
+        Ok(vec![Phase::streaming(blocks, n * self.outputs), Phase::compute(self.gradients(f).iter().sum(), 2 * macs)])
+    }
+
+    fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
+        if phase == 0 {
+            return self.transpose(item, f.gy());
+        }
+        let [data, weights, _] = self.gradients(f);
+        if item < data {
+            if let Some(gx) = &f.grad_inputs[0] {
+                self.input_gradient(item, f, gx);
+            }
+        } else if item < data + weights {
+            if let Some((_, plan)) = &self.gradient {
+                let p = &self.params[0];
+                // SAFETY: the plan was made for this batch; items write disjoint tiles.
+                unsafe { plan.run(self.kernels, item - data, f.inputs[0].as_ptr(), f.gy().as_ptr(), p.grad.as_ptr(), p.grad_filled) };
+            }
+        } else if let Some(p) = self.params.get(1) {
+            let mut sums = vec![T::zero(); self.outputs];
+            self.kernels.column_sum(f.gy().part(0, f.gy().len()), self.outputs, self.outputs, &mut sums);
+            // SAFETY: the only item that writes the bias gradient.
+            let g = unsafe { p.grad.part_mut(0, self.outputs) };
+            g.iter_mut().zip(sums).for_each(|(a, s)| *a = if p.grad_filled { *a + s } else { s });
+        }
+    }
+
+    fn backward_end(&mut self, phase: usize, f: &Frame<'_, T>) {
+        if phase == 0 {
+            return;
+        }
+        if let Some((_, mask)) = self.dropped.as_ref().filter(|_| f.learn) {
+            let len = mask.len();
+            // SAFETY: the cell is locked and no item runs.
+            let g = unsafe { self.params[0].grad.part_mut(0, len) };
+            g.iter_mut().zip(mask.part(0, len)).for_each(|(a, m)| *a *= *m);
+        }
+        self.params.iter_mut().for_each(|p| p.grad_filled = true);
+    }
+
+    fn params(&self) -> &[Param<T>] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param<T>] {
+        &mut self.params
+    }
+
+    fn set(&mut self, config: &Config) -> Result<()> {
+        config.only(&["drop_connect", "normalize"])?;
+        self.configure(config)
+    }
+
+    fn statistics(&self, _inputs: &[&[usize]], _output: &[usize]) -> Statistics {
+        let bias = if self.params.len() > 1 { self.outputs } else { 0 };
+        let n = (self.inputs * self.outputs + bias) as u64;
+        Statistics { params: n, macs: n }
+    }
+}
+
+#[cfg(test)]
+#[path = "fc_test.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+//! What a cell sees of one pass.
+
+use crate::activation::ActivationFn;
+use crate::tensor::{Element, Float, Tensor};
+use std::marker::PhantomData;
+
+/// How a cell takes its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inputs {
+    /// Exactly one.
+    One,
+    /// Any number, concatenated along channels before the cell sees them.
+    Joined,
+    /// Any number, each flattened to `[n, c*h*w, 1, 1]` if their sizes differ, then concatenated.
+    Flattened,
+    /// Any number, as they are.
+    Many,
+}
+
+/// A part of a pass: independent items, and a guess of its cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Phase {
+    /// Number of independent items.
+    pub items: usize,
+    /// Cost of all items together in nanoseconds on one core; cheap phases stay on the calling thread.
+    pub cost_ns: usize,
+}
+
+impl Phase {
+    /// A phase of `items` items that touch `elements` elements in memory altogether.
+    pub fn streaming(items: usize, elements: usize) -> Self {
+        Phase { items, cost_ns: elements / 4 }
+    }
+
+    /// A phase of `items` items with `macs` multiply-accumulates altogether.
+    pub fn compute(items: usize, macs: usize) -> Self {
+        Phase { items, cost_ns: macs / 40 }
+    }
+}
+
+/// What forward keeps for backward.
+pub struct Saved<T: Float> {
+    /// Values (masks, means ...).
+    pub values: Tensor<T>,
+    /// Indices (places of maxima ...).
+    pub index: Tensor<u32>,
+}
+
+/// One pass of a cell over a batch. All 4-D tensors lie channels-last and may be read a vector past their end.
+pub struct Frame<'a, T: Float> {
+    /// Name of the cell, for error texts.
+    pub name: &'a str,
+    /// Inputs, after joining.
+    pub inputs: &'a [Tensor<T>],
+    /// Output; written by forward.
+    pub output: &'a Tensor<T>,
+    /// Kept from forward to backward.
+    pub saved: &'a Saved<T>,
+    /// Learning (true) or test mode.
+    pub learn: bool,
+    /// The activation to apply, for a cell that fuses it.
+    pub activation: Option<&'a ActivationFn>,
+    /// Key of the random streams of this pass: differs from cell to cell and from step to step.
+    pub random_key: u64,
+    /// Backward: the gradient that arrives.
+    pub grad_output: Option<&'a Tensor<T>>,
+    /// Backward: where the gradient of each input goes; `None` if nobody wants it.
+    pub grad_inputs: &'a [Option<Tensor<T>>],
+}
+
+impl<T: Float> Frame<'_, T> {
+    /// The gradient that arrives.
+    ///
+    /// # Panics
+    /// In a forward pass.
+    pub fn gy(&self) -> &Tensor<T> {
+        self.grad_output.expect("a backward pass has a gradient")
+    }
+}
+
+/// A pointer that items of one phase share, each writing its own part.
+#[derive(Clone, Copy)]
+pub struct SharedMut<'a, T> {
+    pointer: *mut T,
+    len: usize,
+    life: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: access goes through `slice`, whose caller promises disjoint parts.
+unsafe impl<T: Send> Send for SharedMut<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
+
+impl<'a, T> SharedMut<'a, T> {
+    /// Shares a slice.
+    pub fn new(s: &'a mut [T]) -> Self {
+        SharedMut { pointer: s.as_mut_ptr(), len: s.len(), life: PhantomData }
+    }
+
+    /// The part `start..start + len`.
+    ///
+    /// # Safety
+    /// No other item of the phase may use an overlapping part.
+    ///
+    /// # Panics
+    /// If the part is outside.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn slice(&self, start: usize, len: usize) -> &'a mut [T] {
+        assert!(start <= self.len && len <= self.len - start);
+        // SAFETY: inside the slice this was made of; disjointness is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer.add(start), len) }
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// `len` elements from `start` of this tensor's one run of memory, for writing by one item of a phase.
+    ///
+    /// # Safety
+    /// No other item may use an overlapping part meanwhile.
+    ///
+    /// # Panics
+    /// If the part is outside.
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn part_mut(&self, start: usize, len: usize) -> &mut [T] {
+        assert!(start <= self.len() && len <= self.len() - start);
+        // SAFETY: inside the tensor's run; disjointness is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.as_ptr().add(start), len) }
+    }
+
+    /// `len` elements from `start` of this tensor's one run of memory.
+    ///
+    /// # Panics
+    /// If the part is outside.
+    pub(crate) fn part(&self, start: usize, len: usize) -> &[T] {
+        assert!(start <= self.len() && len <= self.len() - start);
+        // SAFETY: inside the tensor's run; nobody writes an input of a running pass.
+        unsafe { std::slice::from_raw_parts(self.as_ptr().add(start), len) }
+    }
+}

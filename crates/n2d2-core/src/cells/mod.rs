@@ -1,0 +1,133 @@
+//! The cells: one file each, with configuration, shape rule, forward, backward, statistics and catalogue entry.
+//!
+//! A cell computes in *phases*. A phase is a number of independent *items* (images, bands of rows, tiles of a gradient):
+//! the executor runs the items of a phase on any thread in any order and starts the next phase when all are done. Which
+//! item computes what depends on shapes only, so results never depend on the number of threads.
+
+mod frame;
+mod param;
+
+pub use frame::{Frame, Inputs, Phase, Saved, SharedMut};
+pub use param::{Param, ParamLayout};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::tensor::{Float, Shape};
+
+/// Parameters and arithmetic of a cell for one stimulus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Trainable values.
+    pub params: u64,
+    /// Multiply-accumulate operations of a forward pass.
+    pub macs: u64,
+}
+
+/// The computation of a layer.
+pub trait Cell<T: Float>: Send + Sync {
+    /// The class name: `Conv`, `Fc` ...
+    fn kind(&self) -> &'static str;
+
+    /// How the cell takes its inputs.
+    fn inputs(&self) -> Inputs {
+        Inputs::Joined
+    }
+
+    /// The output shape `[n, c, h, w]` for input shapes that went through [`Cell::inputs`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for inputs that do not fit.
+    fn output_shape(&self, name: &str, inputs: &[&[usize]]) -> Result<Shape>;
+
+    /// Number of values and of indices that forward keeps for backward.
+    fn saved(&self, _inputs: &[&[usize]], _output: &[usize]) -> (usize, usize) {
+        (0, 0)
+    }
+
+    /// True if the cell applies its activation itself in forward (in its epilogue).
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+
+    /// Prepares a forward pass and cuts it into phases.
+    ///
+    /// # Errors
+    /// [`Error::State`] or [`Error::Shape`] if the pass cannot run.
+    fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>>;
+
+    /// Runs one item of a forward phase.
+    fn forward(&self, phase: usize, item: usize, f: &Frame<'_, T>);
+
+    /// Runs after the last item of a forward phase.
+    fn forward_end(&mut self, _phase: usize, _f: &Frame<'_, T>) {}
+
+    /// Prepares a backward pass and cuts it into phases. `f.grad_output` has gone back through the activation.
+    ///
+    /// # Errors
+    /// [`Error::State`] if the pass cannot run.
+    fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>>;
+
+    /// Runs one item of a backward phase. Gradients of inputs are overwritten; the executor adds branches.
+    fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>);
+
+    /// Runs after the last item of a backward phase.
+    fn backward_end(&mut self, _phase: usize, _f: &Frame<'_, T>) {}
+
+    /// Trainable parameters and statistics.
+    fn params(&self) -> &[Param<T>] {
+        &[]
+    }
+
+    /// The same, writable.
+    fn params_mut(&mut self) -> &mut [Param<T>] {
+        &mut []
+    }
+
+    /// Changes a parameter that may change after construction (`dropout`, `epsilon`, `no_bias` ...).
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for any other name, and the errors of [`Config`].
+    fn set(&mut self, config: &Config) -> Result<()> {
+        config.only(&[])
+    }
+
+    /// Parameters and multiply-accumulates for one stimulus of these shapes.
+    fn statistics(&self, _inputs: &[&[usize]], _output: &[usize]) -> Statistics {
+        Statistics::default()
+    }
+}
+
+macro_rules! catalogue {
+    ($($kind:literal => $module:ident :: $cell:ident),* $(,)?) => {
+        $(mod $module; pub use $module::$cell;)*
+
+        /// The class names of all cells.
+        pub const KINDS: &[&str] = &[$($kind),*];
+
+        /// Makes a cell by its class name.
+        ///
+        /// # Errors
+        /// [`Error::Unknown`] for another class or parameter, [`Error::Value`] and [`Error::Type`] for bad parameters.
+        pub fn create<T: Float>(kind: &str, config: &Config) -> Result<Box<dyn Cell<T>>> {
+            match kind {
+                $($kind => Ok(Box::new($cell::<T>::new(config)?)),)*
+                _ => Err(Error::unknown("n2d2", kind, "a cell", KINDS)),
+            }
+        }
+    };
+}
+
+catalogue! {
+    "Conv" => conv::Conv,
+    "Fc" => fc::Fc,
+    "Pool" => pool::Pool,
+    "Activation" => activation::Activation,
+    "Softmax" => softmax::Softmax,
+    "Dropout" => dropout::Dropout,
+    "BatchNorm2d" => batch_norm::BatchNorm2d,
+    "ElemWise" => elem_wise::ElemWise,
+    "Reshape" => reshape::Reshape,
+}
+
+#[cfg(test)]
+mod gradient_check;

@@ -1,0 +1,381 @@
+//! Direct convolution over channels-last images: no im2col, no packing of the input.
+//!
+//! Forward and the gradient towards the input are the same sweep: every output pixel is a sum over taps, each tap a run of
+//! neighbouring source values times packed weights. A [`Geometry`] holds the offsets of one image band, computed once a
+//! shape. Where taps leave the image, the band is first copied with a border of zeros; it stays in the cache.
+//!
+//! The gradient of a strided convolution splits the input pixels in `stride_h * stride_w` phases; within a phase the
+//! taps that contribute are the same for all pixels, so each phase is a sweep of its own.
+
+use super::kernels::{Kernels, Span, Tile};
+use crate::tensor::{Buffer, Float};
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// Kernel window: pairs are `[height, width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Kernel size.
+    pub kernel: [usize; 2],
+    /// Step between outputs.
+    pub stride: [usize; 2],
+    /// Zeros above and to the left (and as many below and to the right).
+    pub padding: [usize; 2],
+    /// Step between taps.
+    pub dilation: [usize; 2],
+}
+
+impl Window {
+    /// Output size along an axis (0 height, 1 width), or `None` if the window does not fit.
+    pub fn output(&self, axis: usize, size: usize) -> Option<usize> {
+        let extent = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+        (size + 2 * self.padding[axis]).checked_sub(extent).map(|free| free / self.stride[axis] + 1)
+    }
+}
+
+/// The pixels of a band that share their taps.
+#[derive(Debug, Clone)]
+struct Sweep {
+    spans: Vec<Span>,
+    /// Place of the first tap in the packed weights.
+    first_tap: usize,
+    /// Source and target offset of each pixel of a band, row by row.
+    x_at: Vec<usize>,
+    y_at: Vec<usize>,
+    /// Pixels of a row, and rows of the whole image.
+    columns: usize,
+    rows: usize,
+}
+
+/// Offsets of a convolution-like sweep over one image.
+#[derive(Debug, Clone)]
+pub struct Geometry {
+    source: [usize; 3],
+    /// Source row and column of the local origin of the first band.
+    first: [isize; 2],
+    row_step: usize,
+    /// Width of the local band, and its rows.
+    local_width: usize,
+    local_rows: usize,
+    /// True if no tap leaves the source: it is read in place.
+    in_place: bool,
+    band_rows: usize,
+    bands: usize,
+    target_len: usize,
+    band_target: usize,
+    /// All write different pixels.
+    sweeps: Vec<Sweep>,
+    taps: Vec<[usize; 2]>,
+    /// Pixels of a row are neighbouring values of the source.
+    unit_step: bool,
+}
+
+/// A tap along one axis: its index in the kernel and its local offset.
+type AxisTap = (usize, usize);
+
+/// Phases along one axis of the gradient of a strided convolution: for each residue the taps and local offsets, then the
+/// first local offset and the reach.
+fn phases(kernel: usize, stride: usize, padding: usize, dilation: usize) -> (Vec<Vec<AxisTap>>, isize, usize) {
+    let offset = |a: usize, r: usize| {
+        let v = a as isize + padding as isize - (r * dilation) as isize;
+        (v.rem_euclid(stride as isize) == 0).then(|| v.div_euclid(stride as isize))
+    };
+    let all: Vec<isize> = (0..stride).flat_map(|a| (0..kernel).filter_map(move |r| offset(a, r))).collect();
+    let low = all.iter().copied().min().unwrap_or(0);
+    let high = all.iter().copied().max().unwrap_or(0);
+    let taps = (0..stride).map(|a| (0..kernel).rev().filter_map(|r| offset(a, r).map(|e| (r, (e - low) as usize))).collect()).collect();
+    (taps, low, (high - low + 1) as usize)
+}
+
+struct Axis {
+    /// Taps of each phase.
+    taps: Vec<Vec<AxisTap>>,
+    first: isize,
+    reach: usize,
+    /// Source step from a pixel of a phase to the next.
+    step: usize,
+    /// Pixels of each phase.
+    pixels: Vec<usize>,
+    /// Target step from a pixel of a phase to the next.
+    target_step: usize,
+}
+
+impl Axis {
+    fn forward(w: &Window, axis: usize, output: usize) -> Self {
+        let taps = (0..w.kernel[axis]).map(|r| (r, r * w.dilation[axis])).collect();
+        Axis {
+            taps: vec![taps],
+            first: -(w.padding[axis] as isize),
+            reach: w.dilation[axis] * (w.kernel[axis] - 1) + 1,
+            step: w.stride[axis],
+            pixels: vec![output],
+            target_step: 1,
+        }
+    }
+
+    fn backward(w: &Window, axis: usize, input: usize) -> Self {
+        let stride = w.stride[axis];
+        let (taps, first, reach) = phases(w.kernel[axis], stride, w.padding[axis], w.dilation[axis]);
+        let pixels = (0..stride).map(|a| input.saturating_sub(a).div_ceil(stride)).collect();
+        Axis { taps, first, reach, step: 1, pixels, target_step: stride }
+    }
+
+    /// Runs of pixels of phase `a` that have the same taps inside a source of `size`, and these taps.
+    fn classes(&self, a: usize, size: usize) -> Vec<(Range<usize>, Range<usize>)> {
+        let valid = |j: usize| {
+            let at = |t: &AxisTap| self.first + (j * self.step + t.1) as isize;
+            let inside: Vec<usize> = (0..self.taps[a].len()).filter(|t| (0..size as isize).contains(&at(&self.taps[a][*t]))).collect();
+            // Offsets of successive taps rise or fall, so those inside are a run.
+            inside.first().map_or(0..0, |first| *first..first + inside.len())
+        };
+        let mut classes: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        for j in 0..self.pixels[a] {
+            let v = valid(j);
+            match classes.last_mut() {
+                Some((js, taps)) if *taps == v => js.end = j + 1,
+                _ => classes.push((j..j + 1, v)),
+            }
+        }
+        classes
+    }
+
+    fn most_pixels(&self) -> usize {
+        self.pixels.iter().copied().max().unwrap_or(0)
+    }
+
+    fn inside(&self, size: usize) -> bool {
+        let last = self.first + ((self.most_pixels().max(1) - 1) * self.step + self.reach) as isize;
+        self.first >= 0 && last <= size as isize
+    }
+}
+
+impl Geometry {
+    /// Forward: source `[h, w, c]`, target `[oh, ow, k]`; `c_group` channels belong to a group.
+    pub fn forward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], c_group: usize) -> Self {
+        Self::new(&Axis::forward(window, 0, oh), &Axis::forward(window, 1, ow), [h, w, c], [oh, ow, k], c_group)
+    }
+
+    /// Gradient towards the input: source `[oh, ow, k]`, target `[h, w, c]`; `k_group` outputs belong to a group.
+    pub fn backward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], k_group: usize) -> Self {
+        Self::new(&Axis::backward(window, 0, h), &Axis::backward(window, 1, w), [oh, ow, k], [h, w, c], k_group)
+    }
+
+    fn new(rows: &Axis, columns: &Axis, source: [usize; 3], target: [usize; 3], c_group: usize) -> Self {
+        let [h, w, c] = source;
+        let [th, tw, tc] = target;
+        let in_place = rows.inside(h) && columns.inside(w);
+        let local_width = if in_place { w } else { (columns.most_pixels().max(1) - 1) * columns.step + columns.reach };
+        // Bands of about 96 KiB of source stay in the second-level cache beside the weights.
+        let row_bytes = local_width * c * rows.step * 4;
+        let all_rows = rows.most_pixels();
+        let wanted = (96 * 1024 / row_bytes.max(1)).clamp(1, all_rows.max(1));
+        let bands = all_rows.div_ceil(wanted).max(1);
+        let band_rows = all_rows.div_ceil(bands).max(1);
+        let bands = all_rows.div_ceil(band_rows).max(1);
+        let (mut sweeps, mut taps) = (Vec::new(), Vec::new());
+        for (a, row_taps) in rows.taps.iter().enumerate() {
+            // Rows near the border skip the taps that lie outside, if the whole image is one band.
+            let classes = if bands == 1 { rows.classes(a, h) } else { vec![(0..rows.pixels[a], 0..row_taps.len())] };
+            for (b, column_taps) in columns.taps.iter().enumerate() {
+                for (js, valid) in &classes {
+                    let mut sweep = Sweep {
+                        spans: Vec::new(),
+                        first_tap: taps.len() + valid.start * column_taps.len(),
+                        x_at: Vec::new(),
+                        y_at: Vec::new(),
+                        columns: columns.pixels[b],
+                        rows: js.len(),
+                    };
+                    for &(_, dy) in &row_taps[valid.clone()] {
+                        for &(_, dx) in column_taps {
+                            let start = (dy * local_width + dx) * c;
+                            match sweep.spans.last_mut() {
+                                Some(last) if c_group == c && last.start + last.len == start => last.len += c_group,
+                                _ => sweep.spans.push(Span { start, len: c_group }),
+                            }
+                        }
+                    }
+                    for j in if bands == 1 { js.clone() } else { 0..band_rows } {
+                        for i in 0..sweep.columns {
+                            sweep.x_at.push((j * rows.step * local_width + i * columns.step) * c);
+                            sweep.y_at.push(((a + j * rows.target_step) * tw + b + i * columns.target_step) * tc);
+                        }
+                    }
+                    sweeps.push(sweep);
+                }
+                taps.extend(row_taps.iter().flat_map(|&(r, _)| column_taps.iter().map(move |&(s, _)| [r, s])));
+            }
+        }
+        Geometry {
+            source,
+            first: [rows.first, columns.first],
+            row_step: rows.step,
+            local_width,
+            local_rows: (band_rows - 1) * rows.step + rows.reach,
+            in_place,
+            band_rows,
+            bands,
+            target_len: th * tw * tc,
+            band_target: band_rows * rows.target_step * tw * tc,
+            sweeps,
+            taps,
+            unit_step: c == 1 && columns.step == 1,
+        }
+    }
+
+    /// Bands of an image.
+    pub fn bands(&self) -> usize {
+        self.bands
+    }
+
+    /// All taps as `[r, s]` of the kernel, in the order of the packed weights.
+    pub fn taps(&self) -> &[[usize; 2]] {
+        &self.taps
+    }
+
+    /// Copies the source rows of a band into `local`, zeros outside.
+    fn copy_band<T: Float>(&self, image: &[T], band: usize, local: &mut [T]) {
+        let [h, w, c] = self.source;
+        let width = self.local_width * c;
+        let (x0, x1) = (self.first[1], self.first[1] + self.local_width as isize);
+        let (from, to) = (x0.clamp(0, w as isize) as usize, x1.clamp(0, w as isize) as usize);
+        let pad = ((from as isize - x0).max(0) as usize * c).min(width);
+        let n = (to - from) * c;
+        let y0 = (band * self.band_rows * self.row_step) as isize + self.first[0];
+        for (j, row) in local.chunks_exact_mut(width).take(self.local_rows).enumerate() {
+            let y = y0 + j as isize;
+            if y < 0 || y >= h as isize || n == 0 {
+                row.fill(T::zero());
+            } else {
+                row[..pad].fill(T::zero());
+                row[pad..pad + n].copy_from_slice(&image[(y as usize * w + from) * c..][..n]);
+                row[pad + n..].fill(T::zero());
+            }
+        }
+    }
+}
+
+thread_local! {
+    static LOCAL: RefCell<Option<Buffer<u8>>> = const { RefCell::new(None) };
+}
+
+/// Calls `f` with `len` elements of this thread's scratch memory (any content).
+pub(crate) fn with_scratch<T: Float, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
+    // Taken out of the cell meanwhile, so that nested use gets memory of its own.
+    let held = LOCAL.take();
+    let buffer = match held {
+        Some(b) if b.len() >= len * size_of::<T>() => b,
+        _ => Buffer::zeroed(len * size_of::<T>()),
+    };
+    // SAFETY: aligned to a cache line, large enough, only this call has it; all bits are valid floats.
+    let scratch = unsafe { std::slice::from_raw_parts_mut(buffer.as_ptr().cast::<T>(), len) };
+    let result = f(scratch);
+    LOCAL.set(Some(buffer));
+    result
+}
+
+/// One sweep over a batch: where everything lies.
+pub struct Job<'a, T: Float> {
+    /// The offsets.
+    pub geometry: &'a Geometry,
+    /// The kernels to use.
+    pub kernels: &'a Kernels<T>,
+    /// Source, `[n][h][w][c]`.
+    pub x: &'a [T],
+    /// Packed weights, `[group][block][tap][c_group][block width]`, or `[tap][c]` for depthwise.
+    pub w: &'a [T],
+    /// Biases, each group padded to whole blocks, or empty.
+    pub bias: &'a [T],
+    /// Target, `[n][h][w][k]`; each item writes its own rows.
+    pub y: *mut T,
+    /// Number of groups; equal to the channels for depthwise.
+    pub groups: usize,
+    /// Source channels of a group.
+    pub c_group: usize,
+    /// Target channels of a group.
+    pub k_group: usize,
+    /// Store `max(y, 0)`.
+    pub relu: bool,
+    /// One source and one target channel a group: vectors run over channels.
+    pub depthwise: bool,
+}
+
+// SAFETY: `y` is written in disjoint rows by the items.
+unsafe impl<T: Float> Sync for Job<'_, T> {}
+
+impl<T: Float> Job<'_, T> {
+    /// Computes band `item % bands` of image `item / bands` and returns the target range `(start, len)` it wrote if the
+    /// sweeps of a band write whole rows.
+    ///
+    /// # Safety
+    /// `y` must have room for the whole target; no other thread may touch the rows of this item.
+    pub unsafe fn run(&self, item: usize) -> (usize, usize) {
+        let g = self.geometry;
+        let (image, band) = (item / g.bands, item % g.bands);
+        let [h, w, c] = g.source;
+        let source = &self.x[image * h * w * c..][..h * w * c];
+        let start = image * g.target_len + band * g.band_target;
+        let len = g.band_target.min((image + 1) * g.target_len - start);
+        // SAFETY: `start` lies inside the target.
+        let y = unsafe { self.y.add(start) };
+        if g.in_place {
+            let at = ((band * g.band_rows * g.row_step) as isize + g.first[0]) as usize * w * c + g.first[1] as usize * c;
+            // SAFETY: no tap leaves the source.
+            unsafe { self.sweep(source.as_ptr().add(at), y, band) };
+        } else {
+            with_scratch(g.local_rows * g.local_width * c, |local: &mut [T]| {
+                g.copy_band(source, band, local);
+                // SAFETY: the local band holds every tap of its pixels.
+                unsafe { self.sweep(local.as_ptr(), y, band) };
+            });
+        }
+        (start, len)
+    }
+
+    unsafe fn sweep(&self, x: *const T, y: *mut T, band: usize) {
+        let g = self.geometry;
+        let width = self.kernels.width(self.k_group);
+        for sweep in &g.sweeps {
+            let rows = if g.bands == 1 { sweep.rows } else { sweep.rows.saturating_sub(band * g.band_rows).min(g.band_rows) };
+            let n = rows * sweep.columns;
+            if n == 0 {
+                continue;
+            }
+            let base = Tile {
+                spans: &sweep.spans,
+                x,
+                x_at: &sweep.x_at[..n],
+                w: self.w.as_ptr(),
+                y,
+                y_at: &sweep.y_at[..n],
+                cols: self.groups,
+                bias: if self.bias.is_empty() { std::ptr::null() } else { self.bias.as_ptr() },
+                relu: self.relu,
+            };
+            if self.depthwise {
+                // SAFETY: weights hold `taps * groups` values; the first tap of the sweep is inside.
+                unsafe { self.kernels.depthwise(&Tile { w: base.w.add(sweep.first_tap * self.groups), ..base }, self.groups) };
+                continue;
+            }
+            let blocks = self.k_group.div_ceil(width.block);
+            let block_stride = g.taps.len() * self.c_group * width.block;
+            for group in 0..self.groups {
+                for b in 0..blocks {
+                    // SAFETY: weights hold `groups * blocks * block_stride` values, biases `groups * blocks * block`.
+                    unsafe {
+                        let k = group * blocks + b;
+                        let tile = Tile {
+                            x: x.add(group * self.c_group),
+                            w: base.w.add(k * block_stride + sweep.first_tap * self.c_group * width.block),
+                            y: y.add(group * self.k_group + b * width.block),
+                            cols: width.block.min(self.k_group - b * width.block),
+                            bias: if base.bias.is_null() { base.bias } else { base.bias.add(k * width.block) },
+                            ..base
+                        };
+                        if g.unit_step { width.run_unit(&tile, sweep.columns) } else { width.run(&tile) }
+                    }
+                }
+            }
+        }
+    }
+}

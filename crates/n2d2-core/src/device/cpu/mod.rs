@@ -1,0 +1,19 @@
+//! The processor as a device: a small thread pool and the microkernels for the instruction set found at start-up.
+
+mod direct;
+mod gradient;
+mod isa;
+mod kernels;
+mod pool;
+mod simd;
+
+pub(crate) use direct::with_scratch;
+pub use direct::{Geometry, Job, Window};
+pub(crate) use gradient::GradientPlan;
+pub use isa::{Isa, isa, isas};
+pub(crate) use kernels::{DepthwiseGrad, Span, Tile};
+pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
+pub use pool::{parallel_for, set_threads, threads};
+
+#[cfg(test)]
+pub(crate) use pool::one_at_a_time;

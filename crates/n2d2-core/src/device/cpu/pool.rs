@@ -1,0 +1,329 @@
+//! A spin-then-park pool for the kernels of a step.
+//!
+//! Between two kernels of a step a few microseconds pass, so a worker spins for a while before it sleeps: the next job
+//! then starts in well under a microsecond. A job takes whoever is awake: the caller never waits for a sleeping worker,
+//! only for those that joined. Items are handed out one by one; what they compute does not depend on who runs them.
+
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::hint::spin_loop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long an idle worker spins before it sleeps.
+const SPIN: Duration = Duration::from_micros(200);
+/// Work below this many nanoseconds stays on the calling thread.
+const SERIAL_NS: usize = 4_000;
+
+const CLOSED: u64 = 1 << 31;
+const JOINED: u64 = CLOSED - 1;
+
+type Job = *const (dyn Fn(usize) + Sync);
+
+struct Shared {
+    /// Number of the job (upper half), whether it is closed, and how many workers joined it.
+    state: AtomicU64,
+    /// Workers that have left the job.
+    left: AtomicUsize,
+    next_item: AtomicUsize,
+    items: AtomicUsize,
+    job: UnsafeCell<Option<Job>>,
+    asleep: Vec<AtomicBool>,
+    stop: AtomicBool,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    spin: Duration,
+}
+
+// SAFETY: `job` is written only while no worker is in a job (state closed and all joined have left), and read only by
+// workers that joined; the state's release/acquire order makes the write visible to them.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// Runs items until none is left; a panic is kept for the caller.
+    fn work(&self, f: &(dyn Fn(usize) + Sync)) {
+        let items = self.items.load(Ordering::Relaxed);
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                let i = self.next_item.fetch_add(1, Ordering::Relaxed);
+                if i >= items {
+                    break;
+                }
+                f(i);
+            }
+        }));
+        if let Err(payload) = run {
+            self.next_item.store(items, Ordering::Relaxed);
+            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+        }
+    }
+}
+
+struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<thread::Thread>,
+    /// Only one job at a time.
+    turn: Mutex<()>,
+    process: u32,
+}
+
+impl Pool {
+    fn new(threads: usize) -> Self {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let shared = Arc::new(Shared {
+            state: AtomicU64::new(CLOSED),
+            left: AtomicUsize::new(0),
+            next_item: AtomicUsize::new(0),
+            items: AtomicUsize::new(0),
+            job: UnsafeCell::new(None),
+            asleep: (1..threads).map(|_| AtomicBool::new(false)).collect(),
+            stop: AtomicBool::new(false),
+            panic: Mutex::new(None),
+            spin: if threads > cores { Duration::ZERO } else { SPIN },
+        });
+        let mut workers = Vec::new();
+        for id in 0..threads.saturating_sub(1) {
+            let shared = shared.clone();
+            let spawned = thread::Builder::new().name(format!("n2d2-{}", id + 1)).spawn(move || worker(&shared, id));
+            // Fewer threads than asked for only cost speed.
+            if let Ok(handle) = spawned {
+                workers.push(handle.thread().clone());
+            }
+        }
+        Pool { shared, workers, turn: Mutex::new(()), process: std::process::id() }
+    }
+
+    fn run(&self, items: usize, f: &(dyn Fn(usize) + Sync)) {
+        let Ok(_turn) = self.turn.try_lock() else {
+            return serial(items, f);
+        };
+        let shared = &*self.shared;
+        // SAFETY: the former job is closed and everybody has left it, so nobody reads `job` now; workers use the pointer
+        // only between joining and leaving this job, and `run` waits for all who joined before it returns.
+        unsafe { *shared.job.get() = Some(std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(f)) };
+        shared.items.store(items, Ordering::Relaxed);
+        shared.next_item.store(0, Ordering::Relaxed);
+        shared.left.store(0, Ordering::Relaxed);
+        let number = (shared.state.load(Ordering::Relaxed) >> 32).wrapping_add(1) & 0xffff_ffff;
+        shared.state.store(number << 32, Ordering::SeqCst);
+        for (worker, asleep) in self.workers.iter().zip(&shared.asleep) {
+            if asleep.load(Ordering::SeqCst) {
+                worker.unpark();
+            }
+        }
+        IN_JOB.set(true);
+        shared.work(f);
+        IN_JOB.set(false);
+        let joined = (shared.state.fetch_or(CLOSED, Ordering::AcqRel) & JOINED) as usize;
+        let mut spins = 0u32;
+        while shared.left.load(Ordering::Acquire) < joined {
+            spins += 1;
+            if spins < 1 << 14 { spin_loop() } else { thread::yield_now() }
+        }
+        let payload = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(payload) = payload {
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.workers.iter().for_each(thread::Thread::unpark);
+    }
+}
+
+fn worker(shared: &Shared, id: usize) {
+    IN_JOB.set(true);
+    // A job may already be open: look at the present one again.
+    let mut seen = (shared.state.load(Ordering::Acquire) >> 32).saturating_sub(1);
+    let fresh = |seen: u64| shared.state.load(Ordering::SeqCst) >> 32 != seen;
+    loop {
+        let (start, mut spins) = (Instant::now(), 0u32);
+        while !fresh(seen) {
+            spin_loop();
+            spins = spins.wrapping_add(1);
+            if spins.is_multiple_of(64) && start.elapsed() >= shared.spin {
+                shared.asleep[id].store(true, Ordering::SeqCst);
+                while !fresh(seen) && !shared.stop.load(Ordering::SeqCst) {
+                    thread::park();
+                }
+                shared.asleep[id].store(false, Ordering::SeqCst);
+            }
+            if shared.stop.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        let mut state = shared.state.load(Ordering::Acquire);
+        seen = state >> 32;
+        loop {
+            if state >> 32 != seen || state & CLOSED != 0 {
+                break;
+            }
+            match shared.state.compare_exchange_weak(state, state + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    // SAFETY: joined while open, so the caller waits for this worker and the job is alive.
+                    if let Some(job) = unsafe { *shared.job.get() } {
+                        // SAFETY: as above.
+                        shared.work(unsafe { &*job });
+                    }
+                    shared.left.fetch_add(1, Ordering::Release);
+                    break;
+                }
+                Err(now) => state = now,
+            }
+        }
+    }
+}
+
+fn serial(items: usize, f: &(dyn Fn(usize) + Sync)) {
+    for i in 0..items {
+        f(i);
+    }
+}
+
+thread_local! {
+    static IN_JOB: Cell<bool> = const { Cell::new(false) };
+}
+
+static POOL: RwLock<Option<Arc<Pool>>> = RwLock::new(None);
+/// 0: as many as there are cores.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// The number of threads that kernels use, the caller included.
+pub fn threads() -> usize {
+    match THREADS.load(Ordering::Relaxed) {
+        0 => thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        n => n,
+    }
+}
+
+/// Sets the number of threads that kernels use; 0 means one a core. Results do not depend on it.
+pub fn set_threads(n: usize) {
+    THREADS.store(n, Ordering::Relaxed);
+    *POOL.write().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+fn pool() -> Arc<Pool> {
+    let process = std::process::id();
+    if let Some(pool) = POOL.read().unwrap_or_else(PoisonError::into_inner).as_ref()
+        && pool.process == process
+    {
+        return pool.clone();
+    }
+    let mut slot = POOL.write().unwrap_or_else(PoisonError::into_inner);
+    match slot.as_ref() {
+        Some(pool) if pool.process == process => pool.clone(),
+        _ => {
+            let fresh = Arc::new(Pool::new(threads()));
+            // After a fork the parent's threads do not exist here: there is nobody to stop.
+            if let Some(old) = slot.replace(fresh.clone())
+                && old.process != process
+            {
+                std::mem::forget(old);
+            }
+            fresh
+        }
+    }
+}
+
+/// Calls `f(0) ... f(items - 1)`, on all threads if `cost_ns` (a guess of the whole cost on one core, in nanoseconds) is
+/// worth it. Returns when all are done; a panic in an item comes out here. Inside an item it runs serially.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// let sum = AtomicUsize::new(0);
+/// n2d2_core::device::cpu::parallel_for(100, usize::MAX, &|i| {
+///     sum.fetch_add(i, Ordering::Relaxed);
+/// });
+/// assert_eq!(sum.into_inner(), 4950);
+/// ```
+pub fn parallel_for(items: usize, cost_ns: usize, f: &(dyn Fn(usize) + Sync)) {
+    if items <= 1 || cost_ns < SERIAL_NS || IN_JOB.get() || threads() == 1 {
+        serial(items, f);
+    } else {
+        pool().run(items, f);
+    }
+}
+
+/// For tests that set the number of threads: they take turns, and the number goes back to one a core afterwards.
+#[cfg(test)]
+pub(crate) fn one_at_a_time(threads: usize) -> impl Drop {
+    static TURN: Mutex<()> = Mutex::new(());
+    struct Turn(#[allow(dead_code)] std::sync::MutexGuard<'static, ()>);
+    impl Drop for Turn {
+        fn drop(&mut self) {
+            set_threads(0);
+        }
+    }
+    let turn = Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner));
+    set_threads(threads);
+    turn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_runs_once_whatever_the_threads() {
+        for threads in [1, 2, 3, 8] {
+            let _turn = one_at_a_time(threads);
+            for round in 0..200 {
+                let hits: Vec<AtomicUsize> = (0..round % 17).map(|_| AtomicUsize::new(0)).collect();
+                parallel_for(hits.len(), usize::MAX, &|i| {
+                    hits[i].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 1));
+            }
+        }
+    }
+
+    #[test]
+    fn sleeping_workers_wake_for_the_next_job() {
+        let _turn = one_at_a_time(2);
+        for _ in 0..20 {
+            thread::sleep(Duration::from_millis(1));
+            let sum = AtomicUsize::new(0);
+            parallel_for(1000, usize::MAX, &|i| {
+                sum.fetch_add(i, Ordering::Relaxed);
+            });
+            assert_eq!(sum.into_inner(), 499_500);
+        }
+    }
+
+    #[test]
+    fn a_panic_comes_out_and_the_pool_lives_on() {
+        let _turn = one_at_a_time(2);
+        let caught = catch_unwind(|| parallel_for(64, usize::MAX, &|i| assert!(i != 13, "item 13")));
+        assert!(caught.is_err());
+        let sum = AtomicUsize::new(0);
+        parallel_for(64, usize::MAX, &|i| {
+            sum.fetch_add(i, Ordering::Relaxed);
+        });
+        assert_eq!(sum.into_inner(), 2016);
+    }
+
+    #[test]
+    fn nested_and_concurrent_jobs_run() {
+        let _turn = one_at_a_time(2);
+        let count = AtomicUsize::new(0);
+        thread::scope(|s| {
+            for _ in 0..3 {
+                s.spawn(|| {
+                    parallel_for(10, usize::MAX, &|_| {
+                        parallel_for(10, usize::MAX, &|_| {
+                            count.fetch_add(1, Ordering::Relaxed);
+                        });
+                    });
+                });
+            }
+        });
+        assert_eq!(count.into_inner(), 300);
+    }
+}

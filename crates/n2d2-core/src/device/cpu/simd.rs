@@ -1,0 +1,231 @@
+//! Vectors of floats behind one small trait, so that each kernel is written once for all instruction sets.
+//!
+//! The methods are `#[inline(always)]` and only called from kernels that are compiled with the right target features.
+
+use crate::tensor::Float;
+
+/// A vector of `LANES` floats. All methods need the instruction set of the implementing type.
+pub(crate) trait Simd {
+    /// The element type.
+    type T: Float;
+    /// The register.
+    type V: Copy;
+    /// Elements of a register.
+    const LANES: usize;
+
+    /// All lanes `v`.
+    unsafe fn splat(v: Self::T) -> Self::V;
+    /// `LANES` elements.
+    unsafe fn load(p: *const Self::T) -> Self::V;
+    /// The first `n < LANES` elements, the other lanes zero; nothing behind them is read.
+    unsafe fn load_n(p: *const Self::T, n: usize) -> Self::V;
+    /// Stores all lanes.
+    unsafe fn store(p: *mut Self::T, v: Self::V);
+    /// Stores the first `n < LANES` lanes.
+    unsafe fn store_n(p: *mut Self::T, n: usize, v: Self::V);
+    /// `a * b + c`.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a + b`.
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger of each lane; `b` where `a` is not a number.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+}
+
+/// Arrays that the compiler vectorises.
+pub(crate) struct Portable<T, const N: usize>(std::marker::PhantomData<T>);
+
+impl<T: Float, const N: usize> Simd for Portable<T, N> {
+    type T = T;
+    type V = [T; N];
+    const LANES: usize = N;
+
+    #[inline(always)]
+    unsafe fn splat(v: T) -> [T; N] {
+        [v; N]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const T) -> [T; N] {
+        // SAFETY: the caller gives N readable elements; an array needs no more than their alignment.
+        unsafe { *p.cast() }
+    }
+    #[inline(always)]
+    unsafe fn load_n(p: *const T, n: usize) -> [T; N] {
+        let mut v = [T::zero(); N];
+        for (i, v) in v.iter_mut().enumerate().take(n) {
+            // SAFETY: i < n readable elements.
+            *v = unsafe { *p.add(i) };
+        }
+        v
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut T, v: [T; N]) {
+        // SAFETY: the caller gives N writable elements.
+        unsafe { *p.cast() = v };
+    }
+    #[inline(always)]
+    unsafe fn store_n(p: *mut T, n: usize, v: [T; N]) {
+        for (i, v) in v.iter().enumerate().take(n) {
+            // SAFETY: i < n writable elements.
+            unsafe { *p.add(i) = *v };
+        }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: [T; N], b: [T; N], mut c: [T; N]) -> [T; N] {
+        for i in 0..N {
+            c[i] += a[i] * b[i];
+        }
+        c
+    }
+    #[inline(always)]
+    unsafe fn add(mut a: [T; N], b: [T; N]) -> [T; N] {
+        for i in 0..N {
+            a[i] += b[i];
+        }
+        a
+    }
+    #[inline(always)]
+    unsafe fn max(mut a: [T; N], b: [T; N]) -> [T; N] {
+        for i in 0..N {
+            a[i] = if a[i] > b[i] { a[i] } else { b[i] };
+        }
+        a
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Simd;
+    #[allow(clippy::wildcard_imports)]
+    use std::arch::x86_64::*;
+
+    /// Eight floats; needs AVX2 and FMA.
+    pub(crate) struct Avx2;
+    /// Sixteen floats; needs AVX-512F and VL.
+    pub(crate) struct Avx512;
+
+    /// The mask of the first `n` of eight lanes.
+    #[inline(always)]
+    unsafe fn mask8(n: usize) -> __m256i {
+        const TABLE: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+        // SAFETY: 8 - n + 8 <= 16 entries, and the caller has AVX.
+        unsafe { _mm256_loadu_si256(TABLE.as_ptr().add(8 - n.min(8)).cast()) }
+    }
+
+    // SAFETY of all methods below: the caller runs on a processor with the features and gives valid pointers.
+    impl Simd for Avx2 {
+        type T = f32;
+        type V = __m256;
+        const LANES: usize = 8;
+
+        #[inline(always)]
+        unsafe fn splat(v: f32) -> __m256 {
+            // SAFETY: see above.
+            unsafe { _mm256_set1_ps(v) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m256 {
+            // SAFETY: see above.
+            unsafe { _mm256_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn load_n(p: *const f32, n: usize) -> __m256 {
+            // SAFETY: masked lanes are not read.
+            unsafe { _mm256_maskload_ps(p, mask8(n)) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m256) {
+            // SAFETY: see above.
+            unsafe { _mm256_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn store_n(p: *mut f32, n: usize, v: __m256) {
+            // In pieces: a masked store costs some 40 micro-operations on AMD processors.
+            // SAFETY: writes 4, 2 and 1 elements as `n` has them.
+            unsafe {
+                let (mut p, mut rest) = (p, _mm256_castps256_ps128(v));
+                if n & 4 != 0 {
+                    _mm_storeu_ps(p, rest);
+                    (p, rest) = (p.add(4), _mm256_extractf128_ps::<1>(v));
+                }
+                if n & 2 != 0 {
+                    _mm_storel_pd(p.cast(), _mm_castps_pd(rest));
+                    (p, rest) = (p.add(2), _mm_movehl_ps(rest, rest));
+                }
+                if n & 1 != 0 {
+                    _mm_store_ss(p, rest);
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+            // SAFETY: see above.
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see above.
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see above.
+            unsafe { _mm256_max_ps(a, b) }
+        }
+    }
+
+    /// The mask of the first `n` of sixteen lanes.
+    #[inline(always)]
+    fn mask16(n: usize) -> __mmask16 {
+        if n >= 16 { 0xffff } else { (1u16 << n) - 1 }
+    }
+
+    impl Simd for Avx512 {
+        type T = f32;
+        type V = __m512;
+        const LANES: usize = 16;
+
+        #[inline(always)]
+        unsafe fn splat(v: f32) -> __m512 {
+            // SAFETY: see above.
+            unsafe { _mm512_set1_ps(v) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m512 {
+            // SAFETY: see above.
+            unsafe { _mm512_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn load_n(p: *const f32, n: usize) -> __m512 {
+            // SAFETY: masked lanes are not read.
+            unsafe { _mm512_maskz_loadu_ps(mask16(n), p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m512) {
+            // SAFETY: see above.
+            unsafe { _mm512_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn store_n(p: *mut f32, n: usize, v: __m512) {
+            // SAFETY: masked lanes are not written.
+            unsafe { _mm512_mask_storeu_ps(p, mask16(n), v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            // SAFETY: see above.
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: see above.
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: see above.
+            unsafe { _mm512_max_ps(a, b) }
+        }
+    }
+}

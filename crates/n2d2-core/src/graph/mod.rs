@@ -1,0 +1,17 @@
+//! The eager tape: calling a cell computes at once and records how to go back.
+//!
+//! A [`Var`] is a tensor, the node that made it and a place for its gradient. [`Unit::call`] runs a cell's forward pass
+//! and makes a node; [`Var::back_propagate`] walks the nodes behind a variable from the newest to the oldest;
+//! [`Var::update`] lets the solvers move the parameters of every cell behind it.
+//!
+//! Gradients are *minus* the derivative of the loss (target - output), summed over the batch, as in N2D2: solvers add.
+
+mod unit;
+mod update;
+mod var;
+
+pub use unit::{Inner, Unit};
+pub use var::Var;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+//! A named cell with its activation and mode, and the execution of its passes.
+
+use super::var::{Node, Slot, Var};
+use crate::activation::{Activation, ActivationFn};
+use crate::cells::{self, Cell, Frame, Inputs, Phase, Saved, Statistics};
+use crate::config::Config;
+use crate::device::cpu::parallel_for;
+use crate::error::{Error, Result};
+use crate::random;
+use crate::tensor::{Float, Shape, Tensor, dims4};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a unit holds behind its lock.
+pub struct Inner<T: Float> {
+    /// The computation and its parameters.
+    pub cell: Box<dyn Cell<T>>,
+    /// Applied to the output; `None` is the identity.
+    pub activation: Option<Activation>,
+    /// Learning mode (the default) or test mode.
+    pub learn: bool,
+    /// Send gradients to the inputs.
+    pub back_propagate: bool,
+    /// Number of forward passes in learning mode, part of the key of random streams.
+    pub step: u64,
+}
+
+/// A cell with a name: what a network is made of.
+///
+/// ```
+/// use n2d2_core::{config, graph::{Unit, Var}, Tensor};
+/// let fc = Unit::<f32>::new("Fc_0", "Fc", &config! { "nb_inputs" => 2usize, "nb_outputs" => 1usize })?;
+/// fc.with(|u| {
+///     u.cell.params_mut()[0].assign(&[2.0, 3.0])?;
+///     u.cell.params_mut()[1].assign(&[0.5])
+/// })?;
+/// let x = Var::leaf(Tensor::from_vec(vec![1.0, 10.0], &[1, 2, 1, 1])?, true);
+/// let y = fc.call(&[x.clone()])?;
+/// assert_eq!(y.tensor().to_vec(), [32.5]);
+/// y.back_propagate(Some(Tensor::from_vec(vec![1.0], &[1, 1, 1, 1])?))?;
+/// assert_eq!(x.grad().unwrap().to_vec(), [2.0, 3.0]);
+/// # Ok::<(), n2d2_core::Error>(())
+/// ```
+pub struct Unit<T: Float> {
+    name: String,
+    id: u64,
+    inner: Mutex<Inner<T>>,
+}
+
+static UNITS: AtomicU64 = AtomicU64::new(0);
+
+/// FNV-1a, so that a cell's random streams depend on its name and not on the order of construction.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Items of a pass over plain memory, of about 16 Ki elements each.
+fn chunks(len: usize) -> (usize, usize) {
+    const CHUNK: usize = 16 * 1024;
+    (len.div_ceil(CHUNK), CHUNK)
+}
+
+impl<T: Float> Unit<T> {
+    /// Makes a cell of a kind of the catalogue.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Value`] or [`Error::Type`] for bad parameters, naming this cell.
+    pub fn new(name: impl Into<String>, kind: &str, config: &Config) -> Result<Arc<Self>> {
+        let name = name.into();
+        let mut config = config.clone();
+        config.set_owner(&name);
+        let cell = cells::create::<T>(kind, &config)?;
+        let inner = Inner { cell, activation: None, learn: true, back_propagate: true, step: 0 };
+        Ok(Arc::new(Unit { name, id: UNITS.fetch_add(1, Ordering::Relaxed), inner: Mutex::new(inner) }))
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A number that grows with every unit made.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads or changes the cell, its parameters, activation and mode.
+    pub fn with<R>(&self, f: impl FnOnce(&mut Inner<T>) -> R) -> R {
+        f(&mut self.lock())
+    }
+
+    /// Parameters and multiply-accumulates for one stimulus.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes do not fit.
+    pub fn statistics(&self, inputs: &[&[usize]]) -> Result<Statistics> {
+        let inner = self.lock();
+        let output = inner.cell.output_shape(&self.name, inputs)?;
+        Ok(inner.cell.statistics(inputs, &output))
+    }
+
+    /// Computes the output for these inputs and records the pass.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for inputs that do not fit the cell or each other, naming the cell.
+    pub fn call(self: &Arc<Self>, inputs: &[Var<T>]) -> Result<Var<T>> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let tensors = self.join(inner.cell.inputs(), inputs)?;
+        let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
+        let shape = inner.cell.output_shape(&self.name, &shapes)?;
+        let (values, index) = inner.cell.saved(&shapes, &shape);
+        let saved = Saved { values: Tensor::uninit(&[values]), index: Tensor::uninit(&[index]) };
+        let output = Tensor::uninit(&shape);
+        if inner.learn {
+            inner.step += 1;
+            inner.cell.params_mut().iter_mut().for_each(crate::cells::Param::start_iteration);
+        }
+        let seed = u64::from(random::seed());
+        let random_key = random::key(&[seed, hash(&self.name), inner.step]);
+        let function = inner.activation.as_ref().map(Activation::function).filter(|f| !f.is_identity());
+        let fused = inner.cell.fuses_activation();
+        let frame = Frame {
+            name: &self.name,
+            inputs: &tensors,
+            output: &output,
+            saved: &saved,
+            learn: inner.learn,
+            activation: function.as_ref().filter(|_| fused),
+            random_key,
+            grad_output: None,
+            grad_inputs: &[],
+        };
+        let phases = inner.cell.forward_begin(&frame)?;
+        for (i, phase) in phases.iter().enumerate() {
+            let cell = &*inner.cell;
+            parallel_for(phase.items, phase.cost_ns, &|item| cell.forward(i, item, &frame));
+            inner.cell.forward_end(i, &frame);
+        }
+        if let Some(f) = function.as_ref().filter(|_| !fused) {
+            activate(f, &output);
+        }
+        let wants_gradient = inputs.iter().any(Var::wants_gradient) || inner.cell.params().iter().any(|p| p.solver.is_some());
+        let node = Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (inner.learn, random_key, function));
+        Ok(Var::made_by(output, node, wants_gradient))
+    }
+
+    /// Brings the inputs into the form that the cell takes.
+    fn join(&self, how: Inputs, inputs: &[Var<T>]) -> Result<Vec<Tensor<T>>> {
+        let Some(first) = inputs.first() else {
+            return Err(Error::shape(&self.name, "inputs", "at least one tensor", "none"));
+        };
+        if how == Inputs::One && inputs.len() != 1 {
+            return Err(Error::shape(&self.name, "inputs", "one tensor", format!("{} tensors", inputs.len())));
+        }
+        let four = |t: &Tensor<T>| {
+            if t.shape().is_empty() || t.shape().len() > 4 || t.is_empty() {
+                return Err(Error::shape(&self.name, "input", "a tensor [batch, channels, height, width]", format!("{:?}", t.shape())));
+            }
+            Ok(if t.shape().len() == 4 { t.clone() } else { t.reshaped(&dims4(t.shape()))? })
+        };
+        let mut tensors = inputs.iter().map(|v| four(v.tensor())).collect::<Result<Vec<_>>>()?;
+        let same_size = |t: &[Tensor<T>]| t.iter().all(|x| x.shape()[2..] == t[0].shape()[2..]);
+        if how == Inputs::Flattened && !same_size(&tensors) {
+            tensors = tensors.iter().map(|t| t.reshaped(&[t.shape()[0], t.shape()[1..].iter().product(), 1, 1])).collect::<Result<_>>()?;
+        }
+        let n = dims4(first.tensor().shape())[0];
+        if let Some(t) = tensors.iter().find(|t| t.shape()[0] != n) {
+            return Err(Error::shape(&self.name, "batch size of all inputs", n, t.shape()[0]));
+        }
+        if matches!(how, Inputs::Joined | Inputs::Flattened) && tensors.len() > 1 {
+            if !same_size(&tensors) {
+                let got: Vec<_> = tensors.iter().map(|t| t.shape()[2..].to_vec()).collect();
+                return Err(Error::shape(&self.name, "height and width of all inputs", "the same", format!("{got:?}")));
+            }
+            return Ok(vec![concatenate(&tensors)]);
+        }
+        Ok(tensors.iter().map(Tensor::to_channels_last).collect())
+    }
+
+    /// Goes back through one recorded pass and returns the gradient of each input.
+    pub(super) fn backward(&self, node: &Node<T>, gy: &Tensor<T>) -> Result<()> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        if let Some(f) = &node.activation {
+            deactivate(f, &node.output, gy);
+        }
+        let wanted: Vec<bool> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();
+        let joined = node.tensors.len() < node.inputs.len();
+        let grads: Vec<Option<Tensor<T>>> = if joined {
+            vec![wanted.contains(&true).then(|| Tensor::uninit(node.tensors[0].shape()))]
+        } else {
+            wanted.iter().zip(&node.tensors).map(|(w, t)| w.then(|| Tensor::uninit(t.shape()))).collect()
+        };
+        let frame = Frame {
+            name: &self.name,
+            inputs: &node.tensors,
+            output: &node.output,
+            saved: &node.saved,
+            learn: node.learn,
+            activation: None,
+            random_key: node.random_key,
+            grad_output: Some(gy),
+            grad_inputs: &grads,
+        };
+        let phases: Vec<Phase> = inner.cell.backward_begin(&frame)?;
+        for (i, phase) in phases.iter().enumerate() {
+            let cell = &*inner.cell;
+            parallel_for(phase.items, phase.cost_ns, &|item| cell.backward(i, item, &frame));
+            inner.cell.backward_end(i, &frame);
+        }
+        if joined {
+            if let Some(Some(g)) = grads.first() {
+                split(g, &node.inputs, &wanted)?;
+            }
+        } else {
+            for ((v, w), g) in node.inputs.iter().zip(&wanted).zip(grads) {
+                if let (true, Some(g)) = (w, g) {
+                    v.slot().add(g.reshaped_like(v.tensor().shape())?);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    fn reshaped_like(self, shape: &[usize]) -> Result<Self> {
+        if self.shape() == shape { Ok(self) } else { self.reshaped(shape) }
+    }
+}
+
+fn activate<T: Float>(f: &ActivationFn, y: &Tensor<T>) {
+    let (items, chunk) = chunks(y.len());
+    parallel_for(items, y.len(), &|i| {
+        let n = chunk.min(y.len() - i * chunk);
+        // SAFETY: chunks are disjoint.
+        f.forward(unsafe { y.part_mut(i * chunk, n) });
+    });
+}
+
+fn deactivate<T: Float>(f: &ActivationFn, y: &Tensor<T>, gy: &Tensor<T>) {
+    let (items, chunk) = chunks(y.len());
+    parallel_for(items, y.len() / 4, &|i| {
+        let n = chunk.min(y.len() - i * chunk);
+        // SAFETY: chunks are disjoint.
+        f.backward(y.part(i * chunk, n), unsafe { gy.part_mut(i * chunk, n) });
+    });
+}
+
+/// Joins channels-last tensors of one size along channels.
+fn concatenate<T: Float>(tensors: &[Tensor<T>]) -> Tensor<T> {
+    let [n, _, h, w] = dims4(tensors[0].shape());
+    let c: usize = tensors.iter().map(|t| t.shape()[1]).sum();
+    let joined = Tensor::uninit(&[n, c, h, w]);
+    let mut at = 0;
+    for t in tensors {
+        let t = t.to_channels_last();
+        let ct = t.shape()[1];
+        for p in 0..n * h * w {
+            // SAFETY: the fresh tensor has no other user.
+            unsafe { joined.part_mut(p * c + at, ct) }.copy_from_slice(t.part(p * ct, ct));
+        }
+        at += ct;
+    }
+    joined
+}
+
+/// Gives each input its channels of a joined gradient.
+fn split<T: Float>(g: &Tensor<T>, inputs: &[Var<T>], wanted: &[bool]) -> Result<()> {
+    let [n, c, h, w] = dims4(g.shape());
+    let mut at = 0;
+    for (v, wanted) in inputs.iter().zip(wanted) {
+        let d = dims4(v.tensor().shape());
+        // Flattened inputs of other sizes take all their values as channels.
+        let ct = if [d[2], d[3]] == [h, w] { d[1] } else { d[1] * d[2] * d[3] };
+        if *wanted {
+            let part = Tensor::uninit(&[n, ct, h, w]);
+            for p in 0..n * h * w {
+                // SAFETY: the fresh tensor has no other user.
+                unsafe { part.part_mut(p * ct, ct) }.copy_from_slice(g.part(p * c + at, ct));
+            }
+            v.slot().add(part.reshaped_like(v.tensor().shape())?);
+        }
+        at += ct;
+    }
+    Ok(())
+}
+
+impl<T: Float> Slot<T> {
+    /// Adds a gradient to what other branches have sent.
+    pub(super) fn add(&self, g: Tensor<T>) {
+        let mut held = self.lock();
+        match held.as_ref() {
+            None => *held = Some(g),
+            Some(sum) => {
+                let g = if g.is_channels_last() == sum.is_channels_last() { g } else { g.to_channels_last() };
+                let (items, chunk) = chunks(g.len());
+                parallel_for(items, g.len() / 4, &|i| {
+                    let n = chunk.min(g.len() - i * chunk);
+                    // SAFETY: chunks are disjoint.
+                    let to = unsafe { sum.part_mut(i * chunk, n) };
+                    to.iter_mut().zip(g.part(i * chunk, n)).for_each(|(a, b)| *a += *b);
+                });
+            }
+        }
+    }
+}
+
+/// The shape a pass of `inputs` gives, for callers that only plan.
+impl<T: Float> Unit<T> {
+    /// The output shape for input shapes of four dimensions.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they do not fit.
+    pub fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape> {
+        self.lock().cell.output_shape(&self.name, inputs)
+    }
+}

@@ -1,0 +1,212 @@
+//! Variables and recorded passes.
+
+use super::unit::Unit;
+use super::update;
+use crate::activation::ActivationFn;
+use crate::cells::Saved;
+use crate::error::{Error, Result};
+use crate::tensor::{Float, Tensor};
+use std::collections::{BinaryHeap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The place of a gradient.
+pub(super) struct Slot<T: Float>(Mutex<Option<Tensor<T>>>);
+
+impl<T: Float> Slot<T> {
+    fn new() -> Arc<Self> {
+        Arc::new(Slot(Mutex::new(None)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Tensor<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A recorded pass of a cell.
+pub(super) struct Node<T: Float> {
+    /// Grows with every pass, so that going back from the highest number meets every child before its parent.
+    pub(super) serial: u64,
+    pub(super) unit: Arc<Unit<T>>,
+    pub(super) inputs: Vec<Var<T>>,
+    pub(super) tensors: Vec<Tensor<T>>,
+    pub(super) saved: Saved<T>,
+    pub(super) output: Tensor<T>,
+    pub(super) learn: bool,
+    pub(super) random_key: u64,
+    pub(super) activation: Option<ActivationFn>,
+    pub(super) slot: Arc<Slot<T>>,
+}
+
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+impl<T: Float> Node<T> {
+    pub(super) fn new(
+        unit: Arc<Unit<T>>,
+        inputs: Vec<Var<T>>,
+        tensors: Vec<Tensor<T>>,
+        saved: Saved<T>,
+        output: Tensor<T>,
+        (learn, random_key, activation): (bool, u64, Option<ActivationFn>),
+    ) -> Arc<Self> {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Node { serial, unit, inputs, tensors, saved, output, learn, random_key, activation, slot: Slot::new() })
+    }
+}
+
+/// A tensor of the graph: its values, where they come from, and its gradient. Clones share all three.
+#[derive(Clone)]
+pub struct Var<T: Float> {
+    tensor: Tensor<T>,
+    node: Option<Arc<Node<T>>>,
+    slot: Arc<Slot<T>>,
+    wants_gradient: bool,
+}
+
+/// A node in order of its serial number.
+struct Newest<T: Float>(Arc<Node<T>>);
+
+impl<T: Float> PartialEq for Newest<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.serial == other.0.serial
+    }
+}
+impl<T: Float> Eq for Newest<T> {}
+impl<T: Float> PartialOrd for Newest<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T: Float> Ord for Newest<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.serial.cmp(&other.0.serial)
+    }
+}
+
+impl<T: Float> Var<T> {
+    /// A variable that no cell made. With `wants_gradient` false the gradient towards it is never computed.
+    pub fn leaf(tensor: Tensor<T>, wants_gradient: bool) -> Self {
+        Var { tensor, node: None, slot: Slot::new(), wants_gradient }
+    }
+
+    pub(super) fn made_by(tensor: Tensor<T>, node: Arc<Node<T>>, wants_gradient: bool) -> Self {
+        let slot = node.slot.clone();
+        Var { tensor, node: Some(node), slot, wants_gradient }
+    }
+
+    /// The values.
+    pub fn tensor(&self) -> &Tensor<T> {
+        &self.tensor
+    }
+
+    /// True if back-propagation reaches this variable.
+    pub fn wants_gradient(&self) -> bool {
+        self.wants_gradient
+    }
+
+    /// True if no cell made it.
+    pub fn is_leaf(&self) -> bool {
+        self.node.is_none()
+    }
+
+    /// The same values without their history.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self::leaf(self.tensor.clone(), self.wants_gradient)
+    }
+
+    /// The cell that made it.
+    pub fn unit(&self) -> Option<&Arc<Unit<T>>> {
+        self.node.as_ref().map(|n| &n.unit)
+    }
+
+    /// The inputs of the cell that made it.
+    pub fn parents(&self) -> &[Var<T>] {
+        self.node.as_ref().map_or(&[], |n| &n.inputs)
+    }
+
+    pub(super) fn slot(&self) -> &Slot<T> {
+        &self.slot
+    }
+
+    /// The gradient that the last back-propagation left: minus the derivative, summed over the batch. For the output of a
+    /// cell with an activation it has gone back through the activation, as in N2D2.
+    pub fn grad(&self) -> Option<Tensor<T>> {
+        self.slot.lock().clone()
+    }
+
+    /// All nodes behind this variable, newest first.
+    fn nodes(&self) -> Vec<Arc<Node<T>>> {
+        let mut heap: BinaryHeap<Newest<T>> = self.node.iter().cloned().map(Newest).collect();
+        let mut seen: HashSet<u64> = heap.iter().map(|n| n.0.serial).collect();
+        let mut order = Vec::new();
+        while let Some(Newest(node)) = heap.pop() {
+            for parent in node.inputs.iter().filter_map(|v| v.node.as_ref()) {
+                if seen.insert(parent.serial) {
+                    heap.push(Newest(parent.clone()));
+                }
+            }
+            order.push(node);
+        }
+        order
+    }
+
+    /// The cells behind this variable, oldest call first, each once.
+    pub fn units(&self) -> Vec<Arc<Unit<T>>> {
+        let mut seen = HashSet::new();
+        self.nodes().into_iter().rev().filter(|n| seen.insert(n.unit.id())).map(|n| n.unit.clone()).collect()
+    }
+
+    /// Goes back from this variable with `gradient` (minus the derivative of the loss; ones if `None`).
+    ///
+    /// Gradients of an earlier back-propagation through the same variables are dropped first.
+    ///
+    /// # Errors
+    /// [`Error::State`] if no cell made this variable, [`Error::Shape`] if the gradient has another shape.
+    pub fn back_propagate(&self, gradient: Option<Tensor<T>>) -> Result<()> {
+        if self.node.is_none() {
+            return Err(Error::state("Tensor", "nothing to back-propagate through: no cell made this tensor"));
+        }
+        let gradient = match gradient {
+            Some(g) if g.shape() != self.tensor.shape() => {
+                return Err(Error::shape("Tensor", "gradient", format!("{:?}", self.tensor.shape()), format!("{:?}", g.shape())));
+            }
+            Some(g) => g,
+            None => Tensor::from_vec(vec![T::one(); self.tensor.len()], self.tensor.shape())?,
+        };
+        let nodes = self.nodes();
+        for node in &nodes {
+            *node.slot.lock() = None;
+            for input in &node.inputs {
+                *input.slot.lock() = None;
+            }
+        }
+        // Backward works in place on the gradient, so it gets a copy of the caller's.
+        let own = Tensor::uninit(self.tensor.shape());
+        let lies = gradient.to_channels_last();
+        // SAFETY: the fresh tensor has no other user.
+        unsafe { own.part_mut(0, own.len()) }.copy_from_slice(lies.part(0, lies.len()));
+        *self.slot.lock() = Some(own);
+        for node in nodes {
+            let gy = node.slot.lock().clone();
+            if let Some(gy) = gy {
+                node.unit.backward(&node, &gy)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the solvers move the parameters of every cell behind this variable once.
+    ///
+    /// # Errors
+    /// [`Error::State`] if no cell made this variable, [`Error::Value`] for a learning-rate policy that cannot be evaluated.
+    pub fn update(&self) -> Result<()> {
+        if self.node.is_none() {
+            return Err(Error::state("Tensor", "nothing to update: no cell made this tensor"));
+        }
+        let mut seen = HashSet::new();
+        let units: Vec<_> =
+            self.nodes().into_iter().rev().filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), n.output.shape()[0])).collect();
+        update::run(&units)
+    }
+}

@@ -1,0 +1,50 @@
+//! Loops for the vector unit that the machine has, from one portable source.
+//!
+//! The build targets the oldest processor of its architecture. [`vectorised!`] compiles a function a second time for
+//! AVX2 and chooses at run time. Neither version contracts a product and a sum, so both give the same bits.
+
+/// Defines functions whose loops the compiler vectorises for the instruction set found at run time.
+macro_rules! vectorised {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident<T: Float>($($arg:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
+        $(#[$meta])*
+        $vis fn $name<T: Float>($($arg: $kind),*) $(-> $result)? {
+            #[inline(always)]
+            fn portable<T: Float>($($arg: $kind),*) $(-> $result)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn avx2<T: Float>($($arg: $kind),*) $(-> $result)? {
+                    portable::<T>($($arg),*)
+                }
+                if std::arch::is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has AVX2.
+                    return unsafe { avx2::<T>($($arg),*) };
+                }
+            }
+            portable::<T>($($arg),*)
+        }
+    )*};
+}
+pub(crate) use vectorised;
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Float;
+
+    vectorised! {
+        fn axpy<T: Float>(a: T, x: &[T], y: &mut [T]) -> usize {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y += a * *x);
+            y.len()
+        }
+    }
+
+    #[test]
+    fn a_product_and_a_sum_are_rounded_separately() {
+        let x = [1.0f32 + f32::EPSILON; 37];
+        let mut y = [-1.0f32; 37];
+        assert_eq!(axpy(1.0 - f32::EPSILON, &x, &mut y), 37);
+        let rounded = (1.0 - f32::EPSILON) * x[0];
+        assert_eq!(y, [rounded - 1.0; 37]);
+    }
+}

@@ -1,0 +1,215 @@
+//! Cells of any kind.
+
+use crate::array::{to_numpy, values};
+use crate::convert::config;
+use crate::errors::{compute, guard};
+use crate::kinds::{Activation, Filler, Solver};
+use crate::var::Var;
+use n2d2_core::cells::Param;
+use n2d2_core::graph::{self, Unit};
+use n2d2_core::{Error, Result, Tensor, random};
+use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// A cell with a name, its parameters, activation and mode.
+#[pyclass(frozen, module = "n2d2._core")]
+pub struct Cell {
+    unit: Arc<Unit<f32>>,
+    /// Parameters that arrays handed to Python may still write to.
+    exposed: Mutex<Vec<(usize, Weak<()>)>>,
+}
+
+impl Cell {
+    /// Runs `f` on the parameter called `name`.
+    fn with_param<R: Send>(&self, py: Python<'_>, name: &str, f: impl FnOnce(&mut Param<f32>) -> Result<R> + Send) -> PyResult<R> {
+        compute(py, || {
+            self.unit.with(|u| {
+                let at = u.cell.params().iter().position(|p| p.name == name);
+                let known: Vec<&str> = u.cell.params().iter().map(|p| p.name).collect();
+                let at = at.ok_or_else(|| Error::unknown(self.unit.name(), name, "one of its parameter tensors", &known))?;
+                f(&mut u.cell.params_mut()[at])
+            })
+        })
+    }
+
+    /// Tells the engine about writes through arrays handed out earlier.
+    fn touch(&self) {
+        let mut exposed = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !exposed.is_empty() {
+            self.unit.with(|u| exposed.iter().for_each(|(at, _)| u.cell.params_mut()[*at].touch()));
+            exposed.retain(|(_, alive)| alive.strong_count() > 0);
+        }
+    }
+}
+
+/// All values of a vector, sharing memory.
+fn whole(p: &Param<f32>) -> Result<Tensor<f32>> {
+    let &[n] = p.dims.as_slice() else {
+        return Err(Error::value(p.name, "index", "[]", format!("indices below {:?}", p.dims)));
+    };
+    let first = p.layout.at(&[0]);
+    let stride = if n > 1 { p.layout.at(&[1]) - first } else { 1 };
+    if (0..n).any(|i| p.layout.at(&[i]) != first + i * stride) {
+        return Err(Error::state(p.name, "the values do not lie at equal distances; copy them instead"));
+    }
+    Tensor::from_buffer(p.value.buffer().clone(), first, &[n], &[stride as isize])
+}
+
+#[pymethods]
+impl Cell {
+    #[new]
+    fn new(kind: &str, name: &str, parameters: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let config = config(name, parameters)?;
+        let unit = guard(|| Unit::new(name, kind, &config))?;
+        Ok(Cell { unit, exposed: Mutex::default() })
+    }
+
+    /// The name.
+    #[getter]
+    fn name(&self) -> &str {
+        self.unit.name()
+    }
+
+    /// The class name in the engine.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.unit.with(|u| u.cell.kind())
+    }
+
+    /// Computes the output for these inputs and records the pass.
+    fn call(&self, py: Python<'_>, inputs: Vec<Bound<'_, Var>>) -> PyResult<Var> {
+        let inputs: Vec<graph::Var<f32>> = inputs.iter().map(|v| v.get().0.clone()).collect();
+        compute(py, || {
+            self.touch();
+            self.unit.call(&inputs)
+        })
+        .map(Var)
+    }
+
+    /// True in learning mode, False in test mode.
+    #[getter]
+    fn learn(&self) -> bool {
+        self.unit.with(|u| u.learn)
+    }
+
+    #[setter]
+    fn set_learn(&self, learn: bool) {
+        self.unit.with(|u| u.learn = learn);
+    }
+
+    /// True if gradients are sent to the inputs.
+    #[getter]
+    fn back_propagate(&self) -> bool {
+        self.unit.with(|u| u.back_propagate)
+    }
+
+    #[setter]
+    fn set_back_propagate(&self, back_propagate: bool) {
+        self.unit.with(|u| u.back_propagate = back_propagate);
+    }
+
+    /// Sets the activation; `None` is the identity.
+    #[pyo3(signature = (activation))]
+    fn set_activation(&self, activation: Option<&Bound<'_, Activation>>) {
+        let activation = activation.map(|a| a.get().0.clone());
+        self.unit.with(|u| u.activation = activation);
+    }
+
+    /// Changes parameters that may change after construction.
+    fn set(&self, parameters: &Bound<'_, PyDict>) -> PyResult<()> {
+        let config = config(self.unit.name(), parameters)?;
+        guard(|| self.unit.with(|u| u.cell.set(&config)))
+    }
+
+    /// Names of the parameter tensors.
+    fn param_names(&self) -> Vec<&'static str> {
+        self.unit.with(|u| u.cell.params().iter().map(|p| p.name).collect())
+    }
+
+    /// Sizes of a parameter tensor, outputs first.
+    fn param_dims(&self, py: Python<'_>, name: &str) -> PyResult<Vec<usize>> {
+        self.with_param(py, name, |p| Ok(p.dims.clone()))
+    }
+
+    /// A copy of a parameter tensor.
+    fn param<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+        let (values, dims) = self.with_param(py, name, |p| Ok((p.to_vec(), p.dims.clone())))?;
+        PyArray1::from_vec(py, values).reshape(dims)
+    }
+
+    /// The values under an index prefix `[o]` or `[o, c]`, or all values of a vector, sharing memory.
+    fn param_view<'py>(&self, py: Python<'py>, name: &str, index: Vec<usize>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+        let view = self.with_param(py, name, |p| if index.is_empty() { whole(p) } else { p.view(&index) })?;
+        let at = self.param_names().iter().position(|n| *n == name).unwrap_or_default();
+        let mut exposed = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = exposed.iter().filter(|(i, _)| *i == at).find_map(|(_, token)| token.upgrade());
+        let token = alive.unwrap_or_else(|| {
+            let token = Arc::new(());
+            exposed.push((at, Arc::downgrade(&token)));
+            token
+        });
+        to_numpy(py, &view, Some(token))
+    }
+
+    /// Sets all values of a parameter tensor.
+    fn set_param(&self, py: Python<'_>, name: &str, array: &Bound<'_, PyArrayDyn<f32>>) -> PyResult<()> {
+        let (values, shape) = (values(array), numpy::PyUntypedArrayMethods::shape(array).to_vec());
+        let owner = self.unit.name();
+        self.with_param(py, name, |p| {
+            if shape != p.dims {
+                return Err(Error::shape(owner, name, format!("{:?}", p.dims), format!("{shape:?}")));
+            }
+            p.assign(&values)
+        })
+    }
+
+    /// A copy of the gradient of a parameter tensor (minus the derivative, summed over the batch).
+    fn grad<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+        let (values, dims) = self.with_param(py, name, |p| Ok((p.grad_to_vec(), p.dims.clone())))?;
+        PyArray1::from_vec(py, values).reshape(dims)
+    }
+
+    /// Draws new values of a parameter tensor from the process-wide generator.
+    fn fill(&self, py: Python<'_>, name: &str, filler: &Bound<'_, Filler>) -> PyResult<()> {
+        let filler = filler.get().0.clone();
+        self.with_param(py, name, |p| {
+            p.fill(&filler, &mut random::global());
+            Ok(())
+        })
+    }
+
+    /// Sets the solver of a parameter tensor, by reference.
+    fn set_solver(&self, py: Python<'_>, name: &str, solver: &Bound<'_, Solver>) -> PyResult<()> {
+        let (solver, owner) = (solver.get().0.clone(), self.unit.name());
+        self.with_param(py, name, |p| {
+            if p.solver.is_none() {
+                return Err(Error::state(owner, format!("`{name}` are statistics, which no solver updates")));
+            }
+            p.solver = Some(solver);
+            Ok(())
+        })
+    }
+
+    /// Parameters and multiply-accumulates of one stimulus for these input shapes.
+    fn statistics(&self, py: Python<'_>, input_shapes: Vec<Vec<usize>>) -> PyResult<(u64, u64)> {
+        compute(py, || {
+            let shapes: Vec<&[usize]> = input_shapes.iter().map(Vec::as_slice).collect();
+            self.unit.statistics(&shapes).map(|s| (s.params, s.macs))
+        })
+    }
+}
+
+/// The class names of all cells of the engine.
+#[pyfunction]
+fn cell_kinds() -> Vec<&'static str> {
+    n2d2_core::cells::KINDS.to_vec()
+}
+
+/// Adds the class to the module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(cell_kinds, m)?)?;
+    m.add_class::<Cell>()
+}
+
