@@ -212,4 +212,3 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(cell_kinds, m)?)?;
     m.add_class::<Cell>()
 }
-

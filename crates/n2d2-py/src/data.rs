@@ -1,7 +1,8 @@
 //! Datasets, transformations and providers.
 
-use crate::convert::{config, to_py_dict, to_py_value, value};
+use crate::convert::{config, to_py_dict, value};
 use crate::errors::{compute, guard, to_py};
+use crate::kinds;
 use crate::var::Var;
 use n2d2_core::data::transform::{ApplyTo, Transform as CoreTransform};
 use n2d2_core::data::{self, Batch, Partition, Pixels, Prefetch, SharedDataset, idx};
@@ -154,14 +155,7 @@ impl Transform {
     /// The value of a parameter.
     fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let transform = self.0.snapshot();
-        let parameters = transform.parameters();
-        match parameters.iter().find(|(n, _)| *n == name) {
-            Some((_, v)) => to_py_value(py, v),
-            None => {
-                let known: Vec<&str> = parameters.iter().map(|(n, _)| *n).collect();
-                Err(to_py(Error::unknown(transform.kind(), name, "a parameter", &known)))
-            }
-        }
+        kinds::get(py, transform.kind(), name, &transform.parameters())
     }
 
     /// Changes a parameter, for every provider that uses the transformation.

@@ -7,14 +7,13 @@ use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-fn get<'py>(py: Python<'py>, kind: &str, name: &str, parameters: &[(&'static str, Value)]) -> PyResult<Bound<'py, PyAny>> {
-    match parameters.iter().find(|(n, _)| *n == name) {
-        Some((_, v)) => to_py_value(py, v),
-        None => {
-            let known: Vec<&str> = parameters.iter().map(|(n, _)| *n).collect();
-            Err(to_py(Error::unknown(kind, name, "a parameter", &known)))
-        }
-    }
+/// The value of one of these parameters.
+pub fn get<'py>(py: Python<'py>, kind: &str, name: &str, parameters: &[(&'static str, Value)]) -> PyResult<Bound<'py, PyAny>> {
+    let Some((_, v)) = parameters.iter().find(|(n, _)| *n == name) else {
+        let known: Vec<&str> = parameters.iter().map(|(n, _)| *n).collect();
+        return Err(to_py(Error::unknown(kind, name, "a parameter", &known)));
+    };
+    to_py_value(py, v)
 }
 
 /// Classes that share their parameters with every cell that uses them.

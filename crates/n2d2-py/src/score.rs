@@ -55,6 +55,9 @@ struct Score {
     estimated: Option<(Tensor<i32>, Tensor<f32>)>,
 }
 
+/// Classes and outputs.
+type Estimated<'py> = (Bound<'py, PyArrayDyn<i32>>, Bound<'py, PyArrayDyn<f32>>);
+
 fn row(b: &Batch) -> [f64; 6] {
     [b.step as f64, b.loss, b.cross_entropy, b.success, b.top_n_success, b.stimuli as f64]
 }
@@ -146,7 +149,7 @@ impl Score {
     }
 
     /// The best classes of each pixel of the last batch, and their outputs: `[n, top_n, h, w]`.
-    fn estimated<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyArrayDyn<i32>>, Bound<'py, PyArrayDyn<f32>>)>> {
+    fn estimated<'py>(&self, py: Python<'py>) -> PyResult<Option<Estimated<'py>>> {
         let Some((classes, values)) = &self.estimated else { return Ok(None) };
         let classes = PyArray1::from_vec(py, classes.to_vec()).reshape(classes.shape().to_vec())?;
         Ok(Some((classes, to_numpy(py, values, None)?)))
@@ -163,10 +166,13 @@ impl Score {
     }
 }
 
-/// The cells behind a tensor: name, class, names of the cells before, output size `[c, h, w]`, values of direct data, trainable
-/// values, multiply-accumulates; of one stimulus.
+/// Name, class, names of the cells before, output size `[c, h, w]`, values of direct data, trainable values,
+/// multiply-accumulates.
+type PyLayer = (String, String, Vec<String>, Vec<usize>, usize, u64, u64);
+
+/// The cells behind a tensor, for one stimulus.
 #[pyfunction]
-fn layers(output: &Var) -> PyResult<Vec<(String, String, Vec<String>, Vec<usize>, usize, u64, u64)>> {
+fn layers(output: &Var) -> PyResult<Vec<PyLayer>> {
     let found = guard(|| target::layers(&output.0))?;
     let part = |l: Layer| (l.name, l.kind, l.parents, l.output[1..].to_vec(), l.data, l.params, l.macs);
     Ok(found.into_iter().map(part).collect())

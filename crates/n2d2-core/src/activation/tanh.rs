@@ -1,8 +1,14 @@
 //! `Tanh`: `y = tanh(alpha * x)`. Derivative: `alpha * (1 - y^2)`.
+//!
+//! In 32 bits the loop is one that compilers vectorise, within three units in the last place: with `t = 2 |x|`,
+//! `k = round(t / ln 2)` and `f = t - k ln 2`, `e^t - 1 = 2^k (e^f - 1) + (2^k - 1)` with the Taylor series of `e^f - 1`, and
+//! `tanh |x| = (e^t - 1) / (e^t - 1 + 2)`.
 
 use crate::config::{Config, Value};
 use crate::error::Result;
 use crate::tensor::Float;
+use crate::vectorise::vectorised;
+use std::any::TypeId;
 
 /// Hyperbolic tangent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,17 +35,70 @@ impl Tanh {
 
     pub(super) fn forward<T: Float>(self, y: &mut [T]) {
         let alpha = T::of(self.alpha);
+        if TypeId::of::<T>() == TypeId::of::<f32>() {
+            // SAFETY: T is f32.
+            let y = unsafe { &mut *(std::ptr::from_mut(y) as *mut [f32]) };
+            return tanh_of(self.alpha as f32, y);
+        }
         for v in y {
             *v = (alpha * *v).tanh();
         }
     }
 
     pub(super) fn backward<T: Float>(self, y: &[T], d: &mut [T]) {
-        let alpha = T::of(self.alpha);
+        backward(T::of(self.alpha), y, d);
+    }
+}
+
+vectorised! {
+    fn backward<T: Float>(alpha: T, y: &[T], d: &mut [T]) {
         for (d, y) in d.iter_mut().zip(y) {
             *d *= alpha * (T::one() - *y * *y);
         }
     }
+}
+
+fn tanh_of(alpha: f32, y: &mut [f32]) {
+    #[inline(always)]
+    fn portable(alpha: f32, y: &mut [f32]) {
+        for v in y {
+            *v = tanh(alpha * *v);
+        }
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn avx2(alpha: f32, y: &mut [f32]) {
+            portable(alpha, y);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { avx2(alpha, y) };
+        }
+    }
+    portable(alpha, y);
+}
+
+#[inline(always)]
+fn tanh(x: f32) -> f32 {
+    /// The upper bits of ln 2, exact in a product with a small integer, and the rest.
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    /// Adding and taking away rounds to an integer, which then stands in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+    /// From here on the function is 1 in 32 bits.
+    const LARGE: f32 = 20.0;
+    let t = 2.0 * x.abs();
+    let t = if t > LARGE { LARGE } else { t };
+    let shifted = t * std::f32::consts::LOG2_E + ROUND;
+    let k = shifted - ROUND;
+    let f = t - k * LN_2[0] - k * LN_2[1];
+    let mut series = 1.0 / 5040.0;
+    for factorial in [720.0, 120.0, 24.0, 6.0, 2.0, 1.0] {
+        series = series * f + 1.0 / factorial;
+    }
+    let two_to_k = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
+    let e = two_to_k * (series * f) + (two_to_k - 1.0);
+    (e / (e + 2.0)).copysign(x)
 }
 
 #[cfg(test)]
@@ -59,5 +118,21 @@ mod tests {
         f.backward(&y, &mut d);
         assert_eq!(d[0], 2.0);
         assert!((d[1] - 2.0 * (1.0 - y[1] * y[1])).abs() < 1e-15 && d[2] == 0.0);
+    }
+
+    #[test]
+    fn floats_are_within_three_units_of_the_double() {
+        let x: Vec<f32> = (-40_000..40_000).map(|i| (i as f32 / 4000.0).powi(3) / 80.0).chain([1e-30, -1e30, f32::INFINITY]).collect();
+        let mut y = x.clone();
+        Tanh { alpha: 0.9 }.forward(&mut y);
+        for (x, y) in x.iter().zip(&y) {
+            let expected = f64::from(0.9f32 * x).tanh();
+            let unit = f64::from(f32::EPSILON) * expected.abs();
+            assert!((f64::from(*y) - expected).abs() <= 3.0 * unit, "tanh(0.9 * {x}) = {y}, not {expected}");
+            assert!(y.abs() <= 1.0);
+        }
+        let mut y = [f32::NAN, -0.0];
+        Tanh::default().forward(&mut y);
+        assert!(y[0].is_nan() && y[1] == 0.0 && y[1].is_sign_negative());
     }
 }

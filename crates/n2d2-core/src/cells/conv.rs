@@ -140,6 +140,7 @@ impl<T: Float> Conv<T> {
         };
         let mut params = vec![Param::trainable("weights", &[outputs, cg, kh, kw], weights)];
         params[0].fill_blocks = if groups == 1 { cells } else { 1 };
+        params[0].groups = groups;
         if let Mapping::Irregular(mask) = mapping {
             params[0].mask = Some(mask);
         }

@@ -12,7 +12,7 @@ use crate::tensor::{Float, Shape};
 use crate::vectorise::vectorised;
 use std::marker::PhantomData;
 
-/// Elements of an item: a multiple of the four that one counter of the stream gives.
+/// Elements of an item: a multiple of the buffer of random words.
 const ITEM: usize = 8 * 1024;
 
 /// Inverted dropout.
@@ -44,10 +44,12 @@ impl<T: Float> Dropout<T> {
         let scale = if self.probability < 1.0 { T::of(1.0 / (1.0 - self.probability)) } else { T::zero() };
         // A word below the limit drops; 1 drops all, which no word can say.
         let limit = (self.probability * 4_294_967_296.0) as u64;
-        for (i, four) in mask.chunks_mut(4).enumerate() {
-            let words = stream.u32x4((start / 4 + i) as u64);
-            for (m, word) in four.iter_mut().zip(words) {
-                *m = if u64::from(word) < limit { T::zero() } else { scale };
+        let mut words = [0; 1024];
+        for (i, mask) in mask.chunks_mut(words.len()).enumerate() {
+            let words = &mut words[..mask.len()];
+            stream.fill_u32((start + i * 1024) as u64, words);
+            for (m, word) in mask.iter_mut().zip(words) {
+                *m = if u64::from(*word) < limit { T::zero() } else { scale };
             }
         }
     }

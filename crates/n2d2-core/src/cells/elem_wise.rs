@@ -189,7 +189,8 @@ impl<T: Float> Cell<T> for ElemWise<T> {
         let (start, len) = (item * ITEM, ITEM.min(f.output.len() - item * ITEM));
         // SAFETY: items are disjoint.
         let y = unsafe { f.output.part_mut(start, len) };
-        let channels = if self.by_channel() { self.channel_coefficients(f.output.shape()[1], start, len) } else { (Vec::new(), Vec::new()) };
+        let channels =
+            if self.by_channel() { self.channel_coefficients(f.output.shape()[1], start, len) } else { (Vec::new(), Vec::new()) };
         for (k, input) in f.inputs.iter().enumerate() {
             let (x, first) = (input.part(start, len), k == 0);
             match self.operation {

@@ -66,7 +66,11 @@ fn cases() -> Vec<Case> {
         Case::on("Conv", conv(config! { "stride_dims" => [2usize, 1], "padding_dims" => [1usize, 2] }), &[image]),
         Case::on("Conv", conv(config! { "dilation_dims" => [2usize, 3], "padding_dims" => [2usize, 1] }), &[image]),
         Case::on("Conv", conv(config! { "sub_sample_dims" => [2usize, 2], "no_bias" => true }), &[image]),
-        Case::on("Conv", conv(config! { "nb_inputs" => 4usize, "mapping" => mapping(4, 4, &[1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1]) }), &[[2, 4, 4, 4]]),
+        Case::on(
+            "Conv",
+            conv(config! { "nb_inputs" => 4usize, "mapping" => mapping(4, 4, &[1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1]) }),
+            &[[2, 4, 4, 4]],
+        ),
         Case::on("Conv", conv(config! { "mapping" => mapping(3, 4, &[1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1]) }), &[image]),
         Case::on("Conv", conv(config! { "nb_outputs" => 3usize, "mapping" => mapping(3, 3, &[1, 0, 0, 0, 1, 0, 0, 0, 1]) }), &[image]),
         Case::on("Conv", conv(config! { "nb_input_cells" => 2usize }), &[[2, 3, 4, 4], [2, 3, 4, 4]]),
@@ -96,12 +100,20 @@ fn cases() -> Vec<Case> {
         cases.extend([
             Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 2i64 }), &[image]),
             Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 2i64 }), &[[2, 11, 5, 4]]),
-            Case::on("Pool", pool(pooling, config! { "pool_dims" => [3usize, 2], "stride_dims" => [2usize, 1], "padding_dims" => 1i64 }), &[image]),
+            Case::on(
+                "Pool",
+                pool(pooling, config! { "pool_dims" => [3usize, 2], "stride_dims" => [2usize, 1], "padding_dims" => 1i64 }),
+                &[image],
+            ),
             Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 3i64 }), &[image]),
             Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "padding_dims" => 2i64 }), &[[1, 2, 2, 3]]),
             Case::on("Pool", pool(pooling, config! { "global" => true }), &[image]).with("Tanh", Config::default()),
             Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 2i64 }), &[[2, 2, 4, 4], [2, 3, 4, 4]]),
-            Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "mapping" => mapping(3, 4, &[1, 0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 0]) }), &[image]),
+            Case::on(
+                "Pool",
+                pool(pooling, config! { "pool_dims" => 2i64, "mapping" => mapping(3, 4, &[1, 0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 0]) }),
+                &[image],
+            ),
         ]);
     }
     let three = [[2, 3, 2, 2]; 3];
@@ -140,7 +152,7 @@ impl Check {
             for (i, p) in u.cell.params_mut().iter_mut().enumerate() {
                 let mut v = values(p.len(), i + 5);
                 if p.name == "variances" {
-                    v.iter_mut().for_each(|v| *v = v.abs() + 0.5);
+                    v = v.into_iter().map(|v| v.abs() + 0.5).collect();
                 }
                 p.assign(&v).unwrap();
             }
@@ -236,4 +248,11 @@ fn gradients_are_slopes() {
         }
     }
     assert!(report.is_empty(), "{}", report.join("\n"));
+}
+
+#[test]
+fn a_gradient_that_is_not_the_slope_is_found() {
+    // With a loss the gradient passes a softmax unchanged, which is the slope of the cross-entropy and not of the output.
+    let wrong = check(&Case::on("Softmax", config! { "with_loss" => true }, &[[1, 3, 1, 1]]));
+    assert!(wrong.len() == 3 && wrong[0].starts_with("input 0[0]: gradient"), "{wrong:?}");
 }

@@ -76,6 +76,8 @@ pub struct Param<T: Float> {
     pub mask: Option<Vec<bool>>,
     /// Number of input tensors, each of which is filled on its own (they share dimension 1 equally).
     pub fill_blocks: usize,
+    /// Groups of outputs that see inputs of their own; each is filled with its own fan-in and fan-out.
+    pub groups: usize,
 }
 
 impl<T: Float> Param<T> {
@@ -95,6 +97,7 @@ impl<T: Float> Param<T> {
             state: State::default(),
             mask: None,
             fill_blocks: 1,
+            groups: 1,
         }
     }
 
@@ -185,7 +188,9 @@ impl<T: Float> Param<T> {
     pub fn fill(&mut self, filler: &FillerFn, random: &mut Mt19937) {
         let blocks = self.fill_blocks;
         if blocks == 1 {
-            let values: Vec<T> = filler.fill(&self.dims, random);
+            let mut dims = self.dims.clone();
+            dims[0] /= self.groups;
+            let values: Vec<T> = (0..self.groups).flat_map(|_| filler.fill(&dims, random)).collect();
             self.assign(&values).expect("a filler gives as many values as it is asked for");
             return;
         }

@@ -119,8 +119,7 @@ impl<T: Float> Pool<T> {
 
     fn geometry(&self, name: &str, input: &[usize]) -> Result<Geometry> {
         let [_, c, h, w] = dims4(input);
-        let mut g =
-            Geometry { c, input: [h, w], output: [1, 1], kernel: self.kernel, stride: self.stride, padding: self.padding };
+        let mut g = Geometry { c, input: [h, w], output: [1, 1], kernel: self.kernel, stride: self.stride, padding: self.padding };
         if self.global {
             (g.kernel, g.stride) = ([h, w], [h, w]);
             return Ok(g);
@@ -129,7 +128,12 @@ impl<T: Float> Pool<T> {
             let padded = g.input[axis] + 2 * g.padding[axis];
             let Some(room) = padded.checked_sub(g.kernel[axis]) else {
                 let expected = format!("an input with padding of at least the window {:?}", g.kernel);
-                return Err(Error::shape(name, "height and width of the input", expected, format!("{:?} with padding {:?}", g.input, g.padding)));
+                return Err(Error::shape(
+                    name,
+                    "height and width of the input",
+                    expected,
+                    format!("{:?} with padding {:?}", g.input, g.padding),
+                ));
             };
             g.output[axis] = room / g.stride[axis] + 1;
         }
@@ -304,11 +308,15 @@ mod tests {
             let area = (g.kernel[0] * g.kernel[1]) as f32;
             if average {
                 y.push(inputs.iter().fold(0.0, |s, i| s + x[*i]) / area);
-                inputs.iter().for_each(|i| gx[*i] += gy(o) / area);
+                for i in &inputs {
+                    gx[*i] += gy(o) / area;
+                }
             } else {
                 let best = inputs.iter().copied().reduce(|a, b| if x[b] > x[a] { b } else { a });
                 y.push(best.map_or(0.0, |i| x[i]));
-                best.iter().for_each(|i| gx[*i] += gy(o));
+                if let Some(i) = best {
+                    gx[i] += gy(o);
+                }
             }
         }
         (y, gx)
@@ -316,11 +324,18 @@ mod tests {
 
     #[test]
     fn fast_kernels_agree_with_the_definition() {
-        let windows = [([2, 2], [2, 2], [0, 0]), ([3, 3], [2, 2], [1, 1]), ([3, 2], [1, 3], [0, 1]), ([2, 3], [2, 3], [0, 0]), ([1, 1], [2, 1], [0, 0])];
+        let windows = [
+            ([2, 2], [2, 2], [0, 0]),
+            ([3, 3], [2, 2], [1, 1]),
+            ([3, 2], [1, 3], [0, 1]),
+            ([2, 3], [2, 3], [0, 0]),
+            ([1, 1], [2, 1], [0, 0]),
+        ];
         for (kernel, stride, padding) in windows {
             for (n, c, h, w) in [(2, 1, 7, 9), (3, 6, 8, 8), (2, 8, 5, 6), (2, 11, 6, 7), (1, 19, 4, 5), (2, 3, 90, 301)] {
                 for pooling in ["Max", "Average"] {
-                    let config = config! { "pooling" => pooling, "pool_dims" => kernel, "stride_dims" => stride, "padding_dims" => padding };
+                    let config =
+                        config! { "pooling" => pooling, "pool_dims" => kernel, "stride_dims" => stride, "padding_dims" => padding };
                     let x: Vec<f32> = (0..n * c * h * w).map(|i| ((i * 7919) % 1009) as f32 - 504.0).collect();
                     let gy = |i: usize| ((i * 31) % 97) as f32 - 48.0;
                     let (y, shape, gx) = run(&config, &x, &[n, c, h, w], gy);

@@ -65,7 +65,12 @@ impl<T: Float> Cell<T> for Softmax<T> {
     fn output_shape(&self, name: &str, inputs: &[&[usize]]) -> Result<Shape> {
         let [_, c, ..] = dims4(inputs[0]);
         if self.group_size != 0 && !c.is_multiple_of(self.group_size) {
-            return Err(Error::shape(name, "channels of the input", format!("a multiple of `group_size`, which is {}", self.group_size), c));
+            return Err(Error::shape(
+                name,
+                "channels of the input",
+                format!("a multiple of `group_size`, which is {}", self.group_size),
+                c,
+            ));
         }
         Ok(inputs[0].to_vec())
     }

@@ -7,6 +7,7 @@
 use super::dataset::Dataset;
 use super::image::{Image, Pixels};
 use super::transform::TransformFn;
+use crate::device::cpu;
 use crate::error::{Error, Result};
 use crate::random::{self, Stream};
 use crate::tensor::Tensor;
@@ -106,7 +107,7 @@ impl Request {
         self.image(0)?;
         let mut data = Tensor::<f32>::uninit(&[self.ids.len(), c, h, w]);
         let values = data.as_mut_slice()?;
-        let threads = if self.cost_ns() < PARALLEL_NS { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+        let threads = if self.cost_ns() < PARALLEL_NS { 1 } else { cpu::threads() };
         let images_each = self.ids.len().div_ceil(threads).max(1);
         let fill = |first: usize, part: &mut [f32]| -> Result<()> {
             for (i, y) in (first..).zip(part.chunks_exact_mut(h * w * c)) {

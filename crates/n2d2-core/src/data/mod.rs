@@ -17,7 +17,7 @@ mod provider;
 pub mod transform;
 
 pub use batch::Batch;
-pub use dataset::{Dataset, SharedDataset};
+pub use dataset::{Dataset, IGNORE, SharedDataset};
 pub use image::{Image, Pixels};
 pub use partition::Partition;
 pub use prefetch::Prefetch;

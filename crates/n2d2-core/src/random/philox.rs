@@ -7,6 +7,8 @@
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
+/// Counters that [`Stream::fill_u32`] takes side by side: enough that the compiler keeps the loop and vectorises it.
+const LANES: usize = 64;
 
 /// Four random words of a 128-bit counter under a 64-bit key.
 #[inline]
@@ -45,6 +47,57 @@ impl Stream {
     #[inline]
     pub fn u32x4(&self, counter: u64) -> [u32; 4] {
         philox4x32([counter as u32, (counter >> 32) as u32, 0, 0], self.key)
+    }
+
+    /// The words from place `from`, a multiple of four, on: those that [`Stream::u32`] gives one by one.
+    ///
+    /// # Panics
+    /// If `from` is not a multiple of four.
+    pub fn fill_u32(&self, from: u64, words: &mut [u32]) {
+        assert!(from.is_multiple_of(4));
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2")]
+            fn avx2(stream: Stream, from: u64, words: &mut [u32]) {
+                stream.fill_lanes(from, words);
+            }
+            if std::arch::is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has AVX2.
+                return unsafe { avx2(*self, from, words) };
+            }
+        }
+        self.fill_lanes(from, words);
+    }
+
+    #[inline(always)]
+    fn fill_lanes(self, from: u64, words: &mut [u32]) {
+        for (i, words) in words.chunks_mut(4 * LANES).enumerate() {
+            let first = from / 4 + (i * LANES) as u64;
+            let mut counters = [[0u32; LANES]; 4];
+            for l in 0..LANES {
+                let counter = first + l as u64;
+                counters[0][l] = counter as u32;
+                counters[1][l] = (counter >> 32) as u32;
+            }
+            let mut key = self.key;
+            for round in 0..ROUNDS {
+                if round > 0 {
+                    key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+                }
+                let [c0, c1, c2, c3] = counters;
+                for l in 0..LANES {
+                    let p0 = u64::from(MULTIPLIERS[0]) * u64::from(c0[l]);
+                    let p1 = u64::from(MULTIPLIERS[1]) * u64::from(c2[l]);
+                    counters[0][l] = (p1 >> 32) as u32 ^ c1[l] ^ key[0];
+                    counters[1][l] = p1 as u32;
+                    counters[2][l] = (p0 >> 32) as u32 ^ c3[l] ^ key[1];
+                    counters[3][l] = p0 as u32;
+                }
+            }
+            for (w, word) in words.iter_mut().enumerate() {
+                *word = counters[w % 4][w / 4];
+            }
+        }
     }
 
     /// The word at a place: word `counter % 4` of the block `counter / 4`.
@@ -93,6 +146,15 @@ mod tests {
             assert_eq!(s.uniform(12 + i), unit(block[i as usize]));
         }
         assert_eq!(unit(u32::MAX), 1.0 - 1.0 / 16_777_216.0);
+    }
+
+    #[test]
+    fn many_words_are_the_same_as_one_by_one() {
+        let s = Stream::new(0x0123_4567_89ab_cdef);
+        let from = (1u64 << 34) - 16;
+        let mut words = [0; 75];
+        s.fill_u32(from, &mut words);
+        assert!(words.iter().enumerate().all(|(i, w)| *w == s.u32(from + i as u64)));
     }
 
     #[test]

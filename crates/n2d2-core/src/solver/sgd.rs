@@ -148,7 +148,7 @@ impl Sgd {
     /// The rate after `iterations` updates on `stimuli` stimuli.
     ///
     /// # Errors
-    /// [`crate::Error::Value`] if the policy needs a parameter that is 0.
+    /// [`crate::Error::Value`] if the policy needs a larger parameter.
     pub fn rate(&self, iterations: u64, stimuli: u64) -> Result<f64> {
         let (lr, decay, i) = (self.learning_rate, self.learning_rate_decay, iterations as f64);
         let needs = |name: &str| {
@@ -164,6 +164,10 @@ impl Sgd {
             Policy::PolyDecay if self.max_iterations == 0 => return Err(needs("max_iterations")),
             Policy::PolyDecay => lr * (1.0 - i / self.max_iterations as f64).powf(self.power),
             Policy::InvDecay => lr * (1.0 + decay * i).powf(-self.power),
+            Policy::CosineDecay if self.max_iterations <= self.warm_up_duration => {
+                let expected = format!("an integer above `warm_up_duration`, which is {}, for the policy CosineDecay", self.warm_up_duration);
+                return Err(Config::new("SGD").error("max_iterations", self.max_iterations, expected));
+            }
             Policy::CosineDecay => {
                 let (step, warm_up) = (steps()? as f64, self.warm_up_duration as f64);
                 if step < warm_up {
@@ -171,7 +175,6 @@ impl Sgd {
                 } else {
                     let turn = (step - warm_up) / (self.max_iterations as f64 - warm_up);
                     let c = 0.5 * (1.0 + (std::f64::consts::PI * turn).cos());
-                    // Without max_iterations the cosine is not a number and the rate 0, as in N2D2.
                     lr * ((1.0 - self.min_decay) * c + self.min_decay).max(0.0)
                 }
             }
@@ -377,6 +380,8 @@ mod tests {
         assert_eq!(begin(&config! { "learning_rate_policy" => "PolyDecay" }), text);
         let text = "SGD: parameter `learning_rate_step_size` is 0, expected an integer of at least 1 for the policy StepDecay";
         assert_eq!(begin(&config! { "learning_rate_policy" => "StepDecay", "learning_rate_step_size" => 0i64 }), text);
+        let text = "SGD: parameter `max_iterations` is 5, expected an integer above `warm_up_duration`, which is 5, for the policy CosineDecay";
+        assert_eq!(begin(&config! { "learning_rate_policy" => "CosineDecay", "max_iterations" => 5i64, "warm_up_duration" => 5i64 }), text);
         let e = Solver::new("SGD", &config! { "learning_rate_policy" => "Foo" }).unwrap_err();
         let words = "None, StepDecay, ExponentialDecay, InvTDecay, PolyDecay, InvDecay, CosineDecay";
         assert_eq!(e.to_string(), format!("SGD: parameter `learning_rate_policy` is \"Foo\", expected one of {words}"));

@@ -206,19 +206,29 @@ unsafe fn average_of_windows<S: Lanes, const KH: usize, const KW: usize>(g: &Geo
 #[inline(always)]
 unsafe fn max_backward_lanes<S: Lanes>(g: &Geometry, band: Range<usize>, gy: *const S::T, at: *const u32, gx: *mut S::T) {
     // SAFETY: the caller's promise.
-    unsafe { backward_tiled_lanes::<S, true>(g, band, gy, at, gx) }
+    unsafe {
+        match g.kernel {
+            [_, 2] => spread::<S, 2, true>(g, band, gy, at, gx),
+            _ => spread::<S, 0, true>(g, band, gy, at, gx),
+        }
+    }
 }
 
 #[inline(always)]
 unsafe fn average_backward_lanes<S: Lanes>(g: &Geometry, band: Range<usize>, gy: *const S::T, gx: *mut S::T) {
     // SAFETY: the caller's promise; averages read no indices.
-    unsafe { backward_tiled_lanes::<S, false>(g, band, gy, std::ptr::null(), gx) }
+    unsafe {
+        match g.kernel {
+            [_, 2] => spread::<S, 2, false>(g, band, gy, std::ptr::null(), gx),
+            _ => spread::<S, 0, false>(g, band, gy, std::ptr::null(), gx),
+        }
+    }
 }
 
 /// Gives every input pixel inside a window of the output rows `band` its gradient, row by row, and clears the pixels of
-/// these rows that no window holds.
+/// these rows that no window holds. `KW` is the width of the windows, or 0.
 #[inline(always)]
-unsafe fn backward_tiled_lanes<S: Lanes, const MAX: bool>(
+unsafe fn spread<S: Lanes, const KW: usize, const MAX: bool>(
     g: &Geometry,
     band: Range<usize>,
     gy: *const S::T,
@@ -226,26 +236,34 @@ unsafe fn backward_tiled_lanes<S: Lanes, const MAX: bool>(
     gx: *mut S::T,
 ) {
     let [oh, ow] = g.output;
-    let [kh, kw] = g.kernel;
+    let (kh, kw) = (g.kernel[0], if KW > 0 { KW } else { g.kernel[1] });
     let (c, row) = (g.c, g.input[1] * g.c);
     // SAFETY: windows lie side by side inside the image, and this item writes all pixels of its rows.
     unsafe {
         let size = S::splat(S::T::of(g.window_size() as f64));
         for y in band.start * kh..band.end * kh {
-            let mut to = y * row;
-            let mut from = y / kh * ow * c;
-            for ox in 0..ow {
-                for kx in 0..kw {
-                    let exact = y + 1 == band.end * kh && ox + 1 == ow && kx + 1 == kw;
-                    runs!(c, ch => {
-                        let d = S::load(gy.add(from + ch));
-                        let d = if MAX { S::where_equal(d, S::load_index(at.add(from + ch)), S::ramp((to + ch) as u32)) } else { S::div(d, size) };
-                        put::<S>(gx.add(to + ch), d, exact, c);
-                    });
-                    to += c;
-                }
+            let (mut to, mut from) = (y * row, y / kh * ow * c);
+            // The last window of a band of few channels must not be written eight wide.
+            let wide = if c < LANES && y + 1 == band.end * kh { ow - 1 } else { ow };
+            for _ in 0..wide {
+                runs!(c, ch => {
+                    let d = S::load(gy.add(from + ch));
+                    let (winner, share) = if MAX { (S::load_index(at.add(from + ch)), d) } else { (S::same(0), S::div(d, size)) };
+                    for kx in 0..kw {
+                        let here = to + kx * c + ch;
+                        S::store(gx.add(here), if MAX { S::where_equal(d, winner, S::ramp(here as u32)) } else { share });
+                    }
+                });
+                to += kw * c;
                 from += c;
             }
+            for i in 0..(ow - wide) * kw * c {
+                let (here, d) = (to + i, *gy.add(from + i % c));
+                let wins = !MAX || *at.add(from + i % c) as usize == here;
+                let share = if MAX { d } else { d / S::T::of(g.window_size() as f64) };
+                *gx.add(here) = if wins { share } else { S::T::zero() };
+            }
+            to += (ow - wide) * kw * c;
             std::ptr::write_bytes(gx.add(to), 0, (y + 1) * row - to);
         }
         if band.end == oh {

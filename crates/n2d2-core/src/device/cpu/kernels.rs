@@ -106,7 +106,7 @@ pub struct Width<T: 'static> {
     /// Most rows of a tile.
     pub rows: usize,
     tiles: Vec<TileFn<T>>,
-    /// The same for pixels one value apart.
+    /// The same for pixels one value apart; empty where that is not worth its code.
     unit_tiles: Vec<TileFn<T>>,
     /// `[lines - 1][values - 1]`
     grads: Vec<Vec<GradFn<T>>>,
@@ -127,6 +127,10 @@ impl<T: Float> Width<T> {
     /// # Safety
     /// As [`Width::run`].
     pub(crate) unsafe fn run_unit(&self, t: &Tile<'_, T>, columns: usize) {
+        if self.unit_tiles.is_empty() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.run(t) };
+        }
         for row in 0..t.x_at.len() / columns {
             // SAFETY: a row of the caller's tile.
             unsafe { self.run_part(&self.unit_tiles, t, row * columns, columns) };
@@ -538,16 +542,10 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
                 block: N,
                 rows: 6,
                 tiles: tiles![1, false; 1 2 3 4 5 6],
-                unit_tiles: tiles![1, true; 1 2 3 4 5 6],
+                unit_tiles: Vec::new(),
                 grads: vec![grads![1, 1; 1 2 3 4 5 6], grads![1, 2; 1 2 3]],
             },
-            Width {
-                block: 2 * N,
-                rows: 4,
-                tiles: tiles![2, false; 1 2 3 4],
-                unit_tiles: tiles![2, true; 1 2 3 4],
-                grads: vec![grads![2, 1; 1 2 3 4]],
-            },
+            Width { block: 2 * N, rows: 4, tiles: tiles![2, false; 1 2 3 4], unit_tiles: Vec::new(), grads: vec![grads![2, 1; 1 2 3 4]] },
         ],
         depthwise: portable::depthwise::<T, N>,
         depthwise_grad: portable::depthwise_grad::<T, N>,
@@ -586,7 +584,7 @@ fn avx2_kernels() -> Kernels<f32> {
                 block: 16,
                 rows: 6,
                 tiles: tiles![avx2, 2, false; 1 2 3 4 5 6],
-                unit_tiles: tiles![avx2, 2, true; 1 2 3 4 5 6],
+                unit_tiles: Vec::new(),
                 grads: vec![grads![avx2, 2, 1; 1 2 3 4 5 6]],
             },
         ],
@@ -613,7 +611,7 @@ fn avx512_kernels() -> Kernels<f32> {
         block: 32,
         rows: 14,
         tiles: tiles![avx512, 2, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-        unit_tiles: tiles![avx512, 2, true; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        unit_tiles: Vec::new(),
         grads: vec![grads![avx512, 2, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
     };
     Kernels {

@@ -1,6 +1,7 @@
 //! The processor as a device: a small thread pool and the microkernels for the instruction set found at start-up.
 
 mod direct;
+mod gate;
 mod gradient;
 mod isa;
 mod kernels;

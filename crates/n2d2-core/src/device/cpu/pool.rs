@@ -4,11 +4,12 @@
 //! then starts in well under a microsecond. A job takes whoever is awake: the caller never waits for a sleeping worker,
 //! only for those that joined. Items are handed out one by one; what they compute does not depend on who runs them.
 
+use super::gate::Gate;
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,30 +19,15 @@ const SPIN: Duration = Duration::from_micros(200);
 /// Work below this many nanoseconds stays on the calling thread.
 const SERIAL_NS: usize = 4_000;
 
-const CLOSED: u64 = 1 << 31;
-const JOINED: u64 = CLOSED - 1;
-
 type Job = *const (dyn Fn(usize) + Sync);
 
 struct Shared {
-    /// Number of the job (upper half), whether it is closed, and how many workers joined it.
-    state: AtomicU64,
-    /// Workers that have left the job.
-    left: AtomicUsize,
+    gate: Gate<Job>,
     next_item: AtomicUsize,
     items: AtomicUsize,
-    job: UnsafeCell<Option<Job>>,
-    asleep: Vec<AtomicBool>,
-    stop: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     spin: Duration,
 }
-
-// SAFETY: `job` is written only while no worker is in a job (state closed and all joined have left), and read only by
-// workers that joined; the state's release/acquire order makes the write visible to them.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
 
 impl Shared {
     /// Runs items until none is left; a panic is kept for the caller.
@@ -65,7 +51,7 @@ impl Shared {
 
 struct Pool {
     shared: Arc<Shared>,
-    workers: Vec<thread::Thread>,
+    workers: Vec<Option<thread::Thread>>,
     /// Only one job at a time.
     turn: Mutex<()>,
     process: u32,
@@ -75,13 +61,9 @@ impl Pool {
     fn new(threads: usize) -> Self {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
-            state: AtomicU64::new(CLOSED),
-            left: AtomicUsize::new(0),
+            gate: Gate::new(threads.saturating_sub(1)),
             next_item: AtomicUsize::new(0),
             items: AtomicUsize::new(0),
-            job: UnsafeCell::new(None),
-            asleep: (1..threads).map(|_| AtomicBool::new(false)).collect(),
-            stop: AtomicBool::new(false),
             panic: Mutex::new(None),
             spin: if threads > cores { Duration::ZERO } else { SPIN },
         });
@@ -90,9 +72,7 @@ impl Pool {
             let shared = shared.clone();
             let spawned = thread::Builder::new().name(format!("n2d2-{}", id + 1)).spawn(move || worker(&shared, id));
             // Fewer threads than asked for only cost speed.
-            if let Ok(handle) = spawned {
-                workers.push(handle.thread().clone());
-            }
+            workers.push(spawned.ok().map(|handle| handle.thread().clone()));
         }
         Pool { shared, workers, turn: Mutex::new(()), process: std::process::id() }
     }
@@ -102,28 +82,20 @@ impl Pool {
             return serial(items, f);
         };
         let shared = &*self.shared;
-        // SAFETY: the former job is closed and everybody has left it, so nobody reads `job` now; workers use the pointer
-        // only between joining and leaving this job, and `run` waits for all who joined before it returns.
-        unsafe { *shared.job.get() = Some(std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(f)) };
         shared.items.store(items, Ordering::Relaxed);
         shared.next_item.store(0, Ordering::Relaxed);
-        shared.left.store(0, Ordering::Relaxed);
-        let number = (shared.state.load(Ordering::Relaxed) >> 32).wrapping_add(1) & 0xffff_ffff;
-        shared.state.store(number << 32, Ordering::SeqCst);
-        for (worker, asleep) in self.workers.iter().zip(&shared.asleep) {
-            if asleep.load(Ordering::SeqCst) {
-                worker.unpark();
-            }
-        }
+        // SAFETY: only the order of lifetimes is forgotten: the job is closed before `f` ends.
+        let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(f) };
+        // SAFETY: `turn` lets one caller in, and the former job was closed below.
+        unsafe { shared.gate.open(job, |id| self.workers[id].iter().for_each(thread::Thread::unpark)) };
         IN_JOB.set(true);
         shared.work(f);
         IN_JOB.set(false);
-        let joined = (shared.state.fetch_or(CLOSED, Ordering::AcqRel) & JOINED) as usize;
         let mut spins = 0u32;
-        while shared.left.load(Ordering::Acquire) < joined {
+        shared.gate.close(|| {
             spins += 1;
             if spins < 1 << 14 { spin_loop() } else { thread::yield_now() }
-        }
+        });
         let payload = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(payload) = payload {
             resume_unwind(payload);
@@ -133,50 +105,33 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        self.workers.iter().for_each(thread::Thread::unpark);
+        self.shared.gate.stop();
+        self.workers.iter().flatten().for_each(thread::Thread::unpark);
     }
 }
 
 fn worker(shared: &Shared, id: usize) {
     IN_JOB.set(true);
-    // A job may already be open: look at the present one again.
-    let mut seen = (shared.state.load(Ordering::Acquire) >> 32).saturating_sub(1);
-    let fresh = |seen: u64| shared.state.load(Ordering::SeqCst) >> 32 != seen;
+    let gate = &shared.gate;
+    let mut seen = gate.before_present();
     loop {
         let (start, mut spins) = (Instant::now(), 0u32);
-        while !fresh(seen) {
+        while !gate.has_news(seen) {
             spin_loop();
             spins = spins.wrapping_add(1);
-            if spins.is_multiple_of(64) && start.elapsed() >= shared.spin {
-                shared.asleep[id].store(true, Ordering::SeqCst);
-                while !fresh(seen) && !shared.stop.load(Ordering::SeqCst) {
-                    thread::park();
+            if spins.is_multiple_of(64) {
+                if start.elapsed() >= shared.spin {
+                    gate.sleep(id, seen, thread::park);
                 }
-                shared.asleep[id].store(false, Ordering::SeqCst);
-            }
-            if shared.stop.load(Ordering::Relaxed) {
-                return;
+                if gate.stopped() {
+                    return;
+                }
             }
         }
-        let mut state = shared.state.load(Ordering::Acquire);
-        seen = state >> 32;
-        loop {
-            if state >> 32 != seen || state & CLOSED != 0 {
-                break;
-            }
-            match shared.state.compare_exchange_weak(state, state + 1, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => {
-                    // SAFETY: joined while open, so the caller waits for this worker and the job is alive.
-                    if let Some(job) = unsafe { *shared.job.get() } {
-                        // SAFETY: as above.
-                        shared.work(unsafe { &*job });
-                    }
-                    shared.left.fetch_add(1, Ordering::Release);
-                    break;
-                }
-                Err(now) => state = now,
-            }
+        if let Some(job) = gate.join(&mut seen) {
+            // SAFETY: joined while open, so the caller waits for this worker and the job is alive.
+            shared.work(unsafe { &*job });
+            gate.leave();
         }
     }
 }

@@ -1,0 +1,126 @@
+# The commands of this project, for people, pre-commit and CI. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := .venv-peers
+DOCS := .venv-docs
+
+# Every build uses one interpreter, so that cargo does not rebuild the binding when the command changes.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Plots are written to files.
+export MPLBACKEND := Agg
+
+RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
+PYTHON_SOURCES := $(shell find python -type f -not -path '*/__pycache__/*' -not -name '*.so' 2>/dev/null)
+WHEEL := dist/.built
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check fmt-check clippy lint types test-rust test-python bench bench-rust bench-python api \
+	wheel docs test-peers format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  PYTHON=$(PYTHON) is the interpreter that makes the environments; it must be 3.10 or newer."
+
+demo: $(VENV)/.installed ## train a LeNet on handwritten digits and write its curves
+	$(BIN)/python examples/lenet_digits.py
+
+test: fmt-check clippy lint types test-rust test-python ## run every check and test, cheapest first
+
+check: test ## the same as test
+
+fmt-check: $(VENV)/.tools
+	cargo fmt --all --check
+	$(BIN)/ruff format --check .
+
+clippy: $(VENV)/.created
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+lint: $(VENV)/.tools
+	$(BIN)/ruff check .
+
+types: $(VENV)/.tools
+	$(BIN)/mypy
+
+# The binding is tested from Python; its crate cannot link into a Rust test without an interpreter.
+test-rust: $(VENV)/.created
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run --workspace --exclude n2d2-py --locked && \
+		cargo test --workspace --exclude n2d2-py --locked --doc; \
+	else \
+		set -x; cargo test --workspace --exclude n2d2-py --locked; \
+	fi
+
+test-python: $(VENV)/.tools $(VENV)/.installed
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+bench: bench-rust bench-python ## measure kernels and a training step, then train LeNet beside PyTorch
+
+bench-rust:
+	cargo bench --package n2d2-core --locked
+
+bench-python: $(PEERS)/.installed
+	$(PEERS)/bin/python benches/python/lenet_vs_torch.py
+
+test-peers: $(PEERS)/.installed ## compare every cell with PyTorch
+	$(PEERS)/bin/python -m pytest tests/peers
+
+api: $(VENV)/.installed ## write the public API to tests/public_api.txt
+	PYTHONPATH=tests $(BIN)/python -m support.public_api > tests/public_api.txt
+
+wheel: $(WHEEL) ## build dist/n2d2_rs-*.whl, one wheel for CPython 3.10 and newer
+	@ls -lh dist/*.whl
+
+docs: $(DOCS)/.installed ## build the site in site/
+	RUSTDOCFLAGS="-D warnings" cargo doc --package n2d2-core --no-deps --locked
+	$(DOCS)/bin/mkdocs build --strict
+	rm -rf site/rust && cp -r target/doc site/rust
+
+format: $(VENV)/.tools ## format Rust and Python
+	cargo fmt --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove everything that was built
+	rm -rf target dist site $(VENV) $(PEERS) $(DOCS) .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "n2d2 needs Python 3.10 or newer; name one with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/.tools: pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(WHEEL): $(RUST_SOURCES) $(PYTHON_SOURCES) pyproject.toml README.md | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet "maturin>=1.10,<2"
+	rm -f dist/n2d2_rs-*.whl
+	$(BIN)/maturin build --release --locked --out dist
+	@touch $@
+
+$(VENV)/.installed: $(WHEEL)
+	$(BIN)/python -m pip install --quiet dist/n2d2_rs-*.whl
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/n2d2_rs-*.whl
+	@touch $@
+
+$(PEERS)/.installed: $(WHEEL)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(PEERS)/bin/python -m pip install --quiet --group peers
+	$(PEERS)/bin/python -m pip install --quiet dist/n2d2_rs-*.whl
+	$(PEERS)/bin/python -m pip install --quiet --no-deps --force-reinstall dist/n2d2_rs-*.whl
+	@touch $@
+
+$(DOCS)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(DOCS)/bin/python -m pip install --quiet --group docs
+	@touch $@

@@ -1,0 +1,44 @@
+"""Layers and containers."""
+
+from n2d2.cells.activation import Activation
+from n2d2.cells.batch_norm import BatchNorm2d
+from n2d2.cells.block import Block
+from n2d2.cells.cell import Cell
+from n2d2.cells.conv import Conv, ConvDepthWise, ConvPointWise
+from n2d2.cells.dropout import Dropout
+from n2d2.cells.elem_wise import ElemWise
+from n2d2.cells.fc import Fc
+from n2d2.cells.iterable import Iterable
+from n2d2.cells.layer import Layer
+from n2d2.cells.neural_network_cell import NeuralNetworkCell
+from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
+from n2d2.cells.reshape import Reshape
+from n2d2.cells.sequence import Sequence
+from n2d2.cells.softmax import Softmax
+from n2d2.cells.trainable import Trainable
+
+__all__ = [
+    # Containers
+    "Block",
+    "Iterable",
+    "Layer",
+    "Sequence",
+    # Layers
+    "Activation",
+    "BatchNorm2d",
+    "Conv",
+    "ConvDepthWise",
+    "ConvPointWise",
+    "Dropout",
+    "ElemWise",
+    "Fc",
+    "GlobalPool2d",
+    "Pool",
+    "Pool2d",
+    "Reshape",
+    "Softmax",
+    # Abstract parents
+    "Cell",
+    "NeuralNetworkCell",
+    "Trainable",
+]

@@ -1,0 +1,227 @@
+"""The most general container of cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n2d2.cells.cell import Cell
+from n2d2.cells.neural_network_cell import NeuralNetworkCell
+from n2d2.cells.trainable import Trainable
+from n2d2.cells.weighted_cell import WeightedCell
+from n2d2.error_handler import UnknownCellError, WrongInputType, WrongValue
+from n2d2.parameters import unknown_name
+from n2d2.solver import SGD, Solver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
+    from n2d2.interface import Interface
+    from n2d2.tensor import Tensor
+
+
+class Block(Cell):
+    """A named container of cells with no data flow of its own: subclasses define `__call__`.
+
+    A subclass hands its cells to this constructor, so that solvers, modes and files reach them.
+
+    Arguments:
+        cells (list): Cells, each with a name of its own.
+        name (str, optional): Name, default=`<ClassName>_<n>`.
+
+    Raises:
+        WrongInputType: `cells` is not a list of cells.
+        WrongValue: Two cells have the same name.
+
+    Example:
+        >>> import n2d2
+        >>> from n2d2.cells import Block, Fc
+        >>> class Twice(Block):
+        ...     def __init__(self, fc):
+        ...         self.fc = fc
+        ...         super().__init__([fc], name="twice")
+        ...     def __call__(self, x):
+        ...         super().__call__(x)
+        ...         return self.fc(self.fc(x))
+        >>> model = Twice(Fc(2, 2, filler=n2d2.filler.Constant(value=1.0), no_bias=True, name="fc"))
+        >>> model(n2d2.Tensor([1, 2], value=1.0))[0], model["fc"].get_name()
+        (4.0, 'fc')
+    """
+
+    def __init__(self, cells: list[Cell], name: str | None = None) -> None:
+        if not isinstance(cells, list):
+            raise WrongInputType(f"{type(self).__name__}: cells", type(cells), list)
+        super().__init__(name)
+        self._cells: dict[str, Cell] = {}
+        for cell in cells:
+            self._check_new(cell)
+            self._cells[cell.name] = cell
+
+    def _check_new(self, cell: object) -> None:
+        if not isinstance(cell, Cell):
+            raise WrongInputType(f"{self._name}: a cell", type(cell), "n2d2.cells.Cell")
+        if self._cells.get(cell.name, cell) is not cell:
+            raise WrongValue(f"{self._name}: two cells have the name `{cell.name}`; give each its own")
+
+    def _children(self) -> list[Cell]:
+        """The direct children in order."""
+        return list(self._cells.values())
+
+    def _layers(self) -> Iterator[NeuralNetworkCell]:
+        """The layers of the whole tree."""
+        for cell in self._children():
+            if isinstance(cell, Block):
+                yield from cell._layers()
+            elif isinstance(cell, NeuralNetworkCell):
+                yield cell
+
+    def __call__(self, inputs: Tensor | Interface) -> Tensor | Interface:
+        """Checks the input; a subclass calls this first, then computes its output.
+
+        Raises:
+            WrongInputType: The input is not a tensor or an interface.
+            NotImplementedError: The class does not define how its cells are connected.
+        """
+        self._tensors(inputs)
+        if type(self).__call__ is Block.__call__:
+            raise NotImplementedError(
+                f"{self._name}: a Block has no data flow; use Sequence or Layer, or define __call__"
+            )
+        return inputs
+
+    def __getitem__(self, item: int | str) -> Cell:
+        if isinstance(item, str):
+            return self.get_cell(item)
+        if isinstance(item, bool) or not isinstance(item, int):
+            raise WrongInputType(f"{self._name}: an index", type(item), (int, str))
+        children = self._children()
+        if not -len(children) <= item < len(children):
+            raise IndexError(f"{self._name}: index {item} is outside the {len(children)} cells")
+        return children[item]
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._children())
+
+    def items(self) -> list[tuple[str, Cell]]:
+        """Names and cells of the direct children."""
+        return [(cell.name, cell) for cell in self._children()]
+
+    def get_cells(self) -> dict[str, Cell]:
+        """All cells of the tree by name, containers before what they hold."""
+        cells: dict[str, Cell] = {}
+        for cell in self._children():
+            cells.setdefault(cell.name, cell)
+            if isinstance(cell, Block):
+                for name, inner in cell.get_cells().items():
+                    cells.setdefault(name, inner)
+        return cells
+
+    def get_cell(self, item: str) -> Cell:
+        """The cell of this name, searched in nested containers too.
+
+        Arguments:
+            item (str): Name.
+
+        Raises:
+            UnknownCellError: There is none.
+        """
+        cells = self.get_cells()
+        if item not in cells:
+            raise UnknownCellError(unknown_name(self._name, item, cells, "one of its cells"))
+        return cells[item]
+
+    def is_integral(self) -> bool:
+        """True if the parameters of every cell are integers; quantisation is not built yet."""
+        return not any(isinstance(cell, WeightedCell) for cell in self._layers())
+
+    def set_back_propagate(self, value: bool) -> None:
+        """Sets `back_propagate` of every trainable cell of the tree.
+
+        Arguments:
+            value (bool): If False, no gradient goes back through these cells.
+
+        Raises:
+            WrongInputType: It is not a bool.
+        """
+        if not isinstance(value, bool):
+            raise WrongInputType(f"{self._name}: set_back_propagate: value", type(value), bool)
+        for cell in self._layers():
+            if isinstance(cell, Trainable):
+                cell.back_propagate = value
+
+    def set_solver(self, solver: Solver | None = None) -> None:
+        """Gives every parameter of the tree its own copy of a solver.
+
+        Arguments:
+            solver (n2d2.solver.Solver, optional): Solver to copy, default=SGD().
+
+        Raises:
+            WrongInputType: It is not a solver.
+        """
+        solver = SGD() if solver is None else solver
+        if not isinstance(solver, Solver):
+            raise WrongInputType(f"{self._name}: set_solver: solver", type(solver), "n2d2.solver.Solver")
+        for cell in self._layers():
+            if isinstance(cell, Trainable):
+                for attribute in cell._solved:
+                    setattr(cell, attribute, solver.copy())
+
+    def learn(self) -> Self:
+        """Sets learning mode of all cells and returns the container."""
+        for cell in self._children():
+            cell.learn()
+        return self
+
+    def test(self) -> Self:
+        """Sets test mode of all cells and returns the container."""
+        for cell in self._children():
+            cell.test()
+        return self
+
+    def _check_files(self) -> None:
+        stems: dict[str, NeuralNetworkCell] = {}
+        for cell in self._layers():
+            if stems.setdefault(cell._file_stem(), cell) is not cell:
+                raise WrongValue(
+                    f"{self._name}: two layers have the name `{cell.name}`, and so the same parameter files"
+                )
+
+    def export_free_parameters(self, dir_name: str, verbose: bool = True) -> None:
+        """Writes the parameters of all cells as text files, each complete or not at all.
+
+        Arguments:
+            dir_name (str): Folder; it is made if it does not exist.
+            verbose (bool, optional): If True, prints a line for each file, default=True.
+
+        Raises:
+            WrongValue: Two layers have the same name.
+            FileError: A file cannot be written.
+        """
+        self._check_files()
+        for cell in self._children():
+            cell.export_free_parameters(dir_name, verbose)
+
+    def import_free_parameters(self, dir_name: str, ignore_not_exists: bool = False) -> None:
+        """Reads the parameters of all cells back from the files of `export_free_parameters`.
+
+        Arguments:
+            dir_name (str): Folder.
+            ignore_not_exists (bool, optional): If True, a missing file changes nothing, default=False.
+
+        Raises:
+            WrongValue: Two layers have the same name.
+            MissingFileError: A file does not exist.
+            FileError: A file holds too few or too many numbers, or something else.
+        """
+        self._check_files()
+        for cell in self._children():
+            cell.import_free_parameters(dir_name, ignore_not_exists)
+
+    def _text_at(self, level: int) -> str:
+        tabs = "\t" * level
+        lines = [f"{tabs}({i}): {cell._text_at(level + 1)}\n" for i, cell in enumerate(self._children())]
+        return f"'{self._name}' {self.get_type()}(\n{''.join(lines)}{tabs[1:]})"
+
+    def __str__(self) -> str:
+        return self._text_at(1)

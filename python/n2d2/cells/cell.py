@@ -1,0 +1,76 @@
+"""The root of everything that computes: layers and containers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from n2d2.error_handler import WrongInputType
+from n2d2.interface import Interface
+from n2d2.tensor import Tensor
+from n2d2.utils import generate_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Cell(ABC):
+    """Abstract parent of layers and containers.
+
+    Arguments:
+        name (str, optional): Cell name, default=`<ClassName>_<n>`.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise WrongInputType(f"{type(self).__name__}: parameter `name` must be a str, got {type(name).__name__}")
+        self._name = name or generate_name(self)
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self._name
+
+    def get_name(self) -> str:
+        """The name."""
+        return self._name
+
+    def get_type(self) -> str:
+        """The class name."""
+        return type(self).__name__
+
+    def _tensors(self, inputs: object) -> list[Tensor]:
+        """The tensors of an input, checked."""
+        if isinstance(inputs, Tensor):
+            return [inputs]
+        if isinstance(inputs, Interface):
+            return inputs.tensors
+        got = f"{type(inputs).__module__}.{type(inputs).__qualname__}"
+        raise WrongInputType(
+            f"{self._name} received an input of type {got}, "
+            "input should be of type n2d2.Tensor or n2d2.Interface instead"
+        )
+
+    @abstractmethod
+    def __call__(self, inputs: Tensor | Interface) -> Tensor | Interface:
+        """Computes the output."""
+
+    @abstractmethod
+    def learn(self) -> Self:
+        """Sets learning mode and returns the cell."""
+
+    @abstractmethod
+    def test(self) -> Self:
+        """Sets test mode and returns the cell."""
+
+    @abstractmethod
+    def export_free_parameters(self, dir_name: str, verbose: bool = True) -> None:
+        """Writes all parameters as text files."""
+
+    @abstractmethod
+    def import_free_parameters(self, dir_name: str, ignore_not_exists: bool = False) -> None:
+        """Reads parameters back from text files."""
+
+    def _text_at(self, level: int) -> str:
+        """The printed form at a level of nesting."""
+        return str(self)

@@ -1,0 +1,90 @@
+"""Containers that are lists of cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n2d2.cells.block import Block
+from n2d2.error_handler import WrongInputType, WrongValue
+
+if TYPE_CHECKING:
+    from n2d2.cells.cell import Cell
+
+
+class Iterable(Block):
+    """Abstract parent of Sequence and Layer: an ordered container that can be changed like a list.
+
+    Arguments:
+        cells (list): Cells in order; the same cell may appear several times.
+        name (str, optional): Name, default=`<ClassName>_<n>`.
+    """
+
+    def __init__(self, cells: list[Cell], name: str | None = None) -> None:
+        if type(self) is Iterable:
+            raise TypeError("Iterable is abstract: use n2d2.cells.Sequence or n2d2.cells.Layer")
+        super().__init__(cells, name)
+        self._order = list(cells)
+
+    def _children(self) -> list[Cell]:
+        return list(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def insert(self, index: int, cell: Cell) -> None:
+        """Inserts a cell before a position.
+
+        Arguments:
+            index (int): Position, at least 0.
+            cell (Cell): Cell to insert.
+
+        Raises:
+            WrongInputType: It is not a cell.
+            WrongValue: The position is negative, or another cell has the same name.
+        """
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise WrongInputType(f"{self._name}: insert: index", type(index), int)
+        if index < 0:
+            raise WrongValue(f"{self._name}: insert: index", index, "an integer of at least 0")
+        self._check_new(cell)
+        self._cells[cell.name] = cell
+        self._order.insert(index, cell)
+
+    def append(self, cell: Cell) -> None:
+        """Adds a cell at the end.
+
+        Arguments:
+            cell (Cell): Cell to add.
+
+        Raises:
+            WrongInputType: It is not a cell.
+            WrongValue: Another cell has the same name.
+        """
+        self.insert(len(self._order), cell)
+
+    def index(self, cell: Cell) -> int:
+        """The position of a cell.
+
+        Arguments:
+            cell (Cell): Cell to look for.
+
+        Raises:
+            WrongValue: It is not in the container.
+        """
+        for i, own in enumerate(self._order):
+            if own is cell:
+                return i
+        raise WrongValue(f"{self._name}: {getattr(cell, 'name', cell)!r} is not one of its cells")
+
+    def remove(self, cell: Cell) -> None:
+        """Removes the first appearance of a cell.
+
+        Arguments:
+            cell (Cell): Cell to remove.
+
+        Raises:
+            WrongValue: It is not in the container.
+        """
+        del self._order[self.index(cell)]
+        if all(own is not cell for own in self._order):
+            del self._cells[cell.name]

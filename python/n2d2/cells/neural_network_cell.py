@@ -1,0 +1,304 @@
+"""What all layers share: construction, calls, access to their tensors, printing."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from n2d2 import _core
+from n2d2.activation import ActivationFunction
+from n2d2.cells.cell import Cell
+from n2d2.error_handler import FileError, MissingFileError, NotInitialized, WrongInputType, WrongValue
+from n2d2.parameters import Parameter, Parametrised, check_model, refuse_quantizer, refuse_unknown
+from n2d2.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from n2d2.interface import Interface
+
+EXPORTS = ("C", "CPP", "CPP_TensorRT", "CPP_STM32")
+
+
+class NeuralNetworkCell(Parametrised, Cell):
+    """Abstract parent of the layers.
+
+    Arguments:
+        name (str, optional): Cell name, default=`<ClassName>_<n>`.
+        activation (n2d2.activation.ActivationFunction, optional): Applied to the output, default=None (identity).
+        datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+        model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
+
+    Raises:
+        TypeError: This class itself is instantiated.
+    """
+
+    activation = Parameter[ActivationFunction | None]("object")
+
+    mappable: ClassVar[bool] = False
+    """True if the class takes a `mapping`."""
+    _exports: ClassVar[tuple[str, ...]] = ()
+    _key_has_datatype: ClassVar[bool] = True
+
+    _handle: _core.Cell
+    _inputs: list[Tensor]
+    _output: Tensor | None
+    # The places of the last call in its graph: tensors may be detached from theirs.
+    _input_vars: list[_core.Var]
+    _output_var: _core.Var
+
+    @abstractmethod
+    def __init__(self) -> None: ...
+
+    def _start(self, kind: str, given: Mapping[str, Any], **engine: object) -> None:
+        """Makes the engine's cell from the constructor's arguments; `engine` holds arguments that are no parameters."""
+        refuse_unknown(self.get_type(), given["unknown"], type(self).__init__)
+        Cell.__init__(self, given["name"])
+        self._model, self._datatype = check_model(self._name, given["model"], given.get("datatype"))
+        self._inputs, self._output, self._values = [], None, {}
+        scalars = {n: p for n, p in self._parameters.items() if p.store != "object"}
+        for name, p in scalars.items():
+            self._values[name] = given[name] if p.check is None else p.check(self._name, name, given[name])
+        shared = {n: self._values[n] for n, p in scalars.items() if p.check is None}
+        self._handle = _core.Cell(kind, self._name, {**shared, **engine})
+        for name in shared:
+            self._values[name] = self._normalised(name, self._values[name])
+        self.activation = given["activation"]
+
+    def _owner(self) -> str:
+        return getattr(self, "_name", self.get_type())
+
+    def _write(self, name: str, value: object) -> None:
+        p = self._parameters[name]
+        if p.store == "object":
+            self._write_object(name, value)
+            self._values[name] = value
+        elif p.check is not None:
+            self._values[name] = p.check(self._name, name, value)
+        else:
+            self._handle.set({name: value})
+            self._values[name] = self._normalised(name, value)
+
+    def _write_object(self, name: str, value: Any) -> None:
+        """Hands an object-valued parameter to the engine."""
+        if name == "quantizer":
+            refuse_quantizer(self._name, value)
+        elif name == "activation":
+            if value is not None and not isinstance(value, ActivationFunction):
+                raise WrongInputType(
+                    f"{self._name}: parameter `activation` must be an n2d2.activation.ActivationFunction or None, "
+                    f"got {type(value).__name__}"
+                )
+            self._handle.set_activation(None if value is None else value.N2D2())
+
+    def N2D2(self) -> _core.Cell:
+        """The engine's cell; always the same object."""
+        return self._handle
+
+    def set_activation(self, activation: ActivationFunction | None) -> None:
+        """Sets the activation function, as `cell.activation = activation` does.
+
+        Arguments:
+            activation (n2d2.activation.ActivationFunction): Activation function, None for the identity.
+
+        Raises:
+            WrongInputType: It is something else.
+        """
+        self.activation = activation
+
+    def get_activation(self) -> ActivationFunction | None:
+        """The activation function."""
+        return self.activation
+
+    def __call__(self, inputs: Tensor | Interface) -> Tensor:
+        """Computes the output.
+
+        Arguments:
+            inputs (Tensor or Interface): One or several tensors `[batch, channels, height, width]` of floats.
+
+        Raises:
+            WrongInputType: The input is not a tensor of floats.
+            ShapeError: The sizes do not fit the cell, or each other.
+        """
+        tensors = self._tensors(inputs)
+        variables = [t._as_var(self._name) for t in tensors]
+        variable = self._handle.call(variables)
+        output = Tensor._from_var(variable, self)
+        # Not by attribute: `__setattr__` would take as long as a small cell.
+        state = self.__dict__
+        state["_inputs"], state["_output"] = tensors, output
+        state["_input_vars"], state["_output_var"] = variables, variable
+        return output
+
+    def _called(self) -> Tensor:
+        if self._output is None:
+            raise NotInitialized(f"{self._name}: has no inputs and outputs before the first call")
+        return self._output
+
+    def get_inputs(self) -> Tensor:
+        """The (first) input tensor of the last call.
+
+        Raises:
+            NotInitialized: The cell was never called.
+        """
+        self._called()
+        return self._inputs[0]
+
+    def get_outputs(self) -> Tensor:
+        """The output tensor of the last call.
+
+        Raises:
+            NotInitialized: The cell was never called.
+        """
+        return self._called()
+
+    def _gradient(self, variable: _core.Var) -> Tensor:
+        import numpy as np
+
+        gradient = variable.grad()
+        return Tensor._wrap(np.zeros(variable.shape, np.float32) if gradient is None else gradient, self)
+
+    def get_diffinputs(self) -> Tensor:
+        """The gradient given to the cell: minus the derivative by its output, before the activation.
+
+        Shape: That of the output; zeros before a back-propagation.
+
+        Raises:
+            NotInitialized: The cell was never called.
+        """
+        self._called()
+        return self._gradient(self._output_var)
+
+    def get_diffoutputs(self, index: int = 0) -> Tensor:
+        """The gradient that went back to an input: minus the derivative, of all cells that read the input together.
+
+        Shape: That of the input; zeros before a back-propagation, or if nobody wants the gradient.
+
+        Arguments:
+            index (int, optional): Number of the input, default=0.
+
+        Raises:
+            NotInitialized: The cell was never called.
+            WrongValue: There is no such input.
+        """
+        self._called()
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise WrongInputType(f"{self._name}: index", type(index), int)
+        if not 0 <= index < len(self._inputs):
+            raise WrongValue(f"{self._name}: index", index, f"an integer from 0 to {len(self._inputs) - 1}")
+        return self._gradient(self._input_vars[index])
+
+    def get_input_cells(self) -> list[str]:
+        """Names of what made the inputs of the last call."""
+        return [t._source_name() for t in self._inputs]
+
+    def dims(self) -> list[int]:
+        """Sizes of the output in N2D2's order `[width, height, channels, batch]`; `[]` before the first call."""
+        return [] if self._output is None else self._output.dims()
+
+    def get_nb_outputs(self) -> int:
+        """Number of output channels; 0 if it is not known before the first call."""
+        return 0 if self._output is None else self._output.dimZ()
+
+    def get_nb_channels(self) -> int:
+        """Number of input channels; 0 if it is not known before the first call."""
+        return sum(t.dimZ() for t in self._inputs)
+
+    def learn(self) -> Self:
+        """Sets learning mode and returns the cell."""
+        self._handle.learn = True
+        return self
+
+    def test(self) -> Self:
+        """Sets test mode and returns the cell."""
+        self._handle.learn = False
+        return self
+
+    @classmethod
+    def is_exportable_to(cls, export_name: str) -> bool:
+        """True if cells of this class can be part of an export.
+
+        Arguments:
+            export_name (str): `C`, `CPP`, `CPP_TensorRT` or `CPP_STM32`.
+
+        Raises:
+            WrongInputType: It is not a str.
+            WrongValue: There is no such export.
+        """
+        if not isinstance(export_name, str):
+            raise WrongInputType("is_exportable_to: export_name", type(export_name), str)
+        if export_name not in EXPORTS:
+            raise WrongValue("is_exportable_to: export_name", export_name, EXPORTS)
+        return export_name in cls._exports
+
+    def _file_stem(self) -> str:
+        """The name, fit for a file."""
+        return re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", self._name)
+
+    def export_free_parameters(self, dir_name: str, verbose: bool = True) -> None:
+        """Writes the parameters as text files (see the class for their names), each complete or not at all.
+
+        Arguments:
+            dir_name (str): Folder; it is made if it does not exist.
+            verbose (bool, optional): If True, prints a line for each file, default=True.
+
+        Raises:
+            FileError: A file cannot be written.
+        """
+        from pathlib import Path
+
+        folder = Path(dir_name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"{folder}: the folder cannot be made: {error.strerror}") from error
+        stem = folder / self._file_stem()
+        if verbose:
+            print(f"Export to {stem}.syntxt")
+            print(f"Export to {stem}_quant.syntxt")
+        self._export(stem)
+
+    def import_free_parameters(self, dir_name: str, ignore_not_exists: bool = False) -> None:
+        """Reads the parameters back from the files of `export_free_parameters`. Nothing changes if a file is wrong.
+
+        Arguments:
+            dir_name (str): Folder.
+            ignore_not_exists (bool, optional): If True, a missing file changes nothing, default=False.
+
+        Raises:
+            MissingFileError: A file does not exist.
+            FileError: A file holds too few or too many numbers, or something else.
+        """
+        from pathlib import Path
+
+        stem = Path(dir_name) / self._file_stem()
+        print(f"Import {stem}.syntxt")
+        self._import(stem, ignore_not_exists)
+
+    def _export(self, stem: Path) -> None:
+        """Writes the files; cells without parameters have none."""
+
+    def _import(self, stem: Path, ignore_not_exists: bool) -> None:
+        """Reads the files; cells without parameters have none."""
+
+    def _read_file(
+        self, stem: Path, suffix: str, count: int, ignore_not_exists: bool
+    ) -> npt.NDArray[np.float32] | None:
+        """The numbers of a parameter file; None if it may be missing and is."""
+        try:
+            return _core.read_syntxt(stem.with_name(f"{stem.name}_{suffix}.syntxt"), count)
+        except MissingFileError:
+            if ignore_not_exists:
+                return None
+            raise
+
+    def __str__(self) -> str:
+        key = f"{self._model}<{self._datatype}>" if self._key_has_datatype else self._model
+        inputs = f"({self.get_input_cells()})" if self._inputs else ""
+        return f"'{self._name}' {self.get_type()}({key}){self._parameters_text()}{inputs}"

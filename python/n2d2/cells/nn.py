@@ -1,0 +1,29 @@
+"""The layers under the name that N2D2 scripts also use: `n2d2.cells.nn.Conv` is `n2d2.cells.Conv`."""
+
+from n2d2.cells.activation import Activation
+from n2d2.cells.batch_norm import BatchNorm2d
+from n2d2.cells.conv import Conv, ConvDepthWise, ConvPointWise
+from n2d2.cells.dropout import Dropout
+from n2d2.cells.elem_wise import ElemWise
+from n2d2.cells.fc import Fc
+from n2d2.cells.neural_network_cell import NeuralNetworkCell
+from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
+from n2d2.cells.reshape import Reshape
+from n2d2.cells.softmax import Softmax
+
+__all__ = [
+    "Activation",
+    "BatchNorm2d",
+    "Conv",
+    "ConvDepthWise",
+    "ConvPointWise",
+    "Dropout",
+    "ElemWise",
+    "Fc",
+    "GlobalPool2d",
+    "NeuralNetworkCell",
+    "Pool",
+    "Pool2d",
+    "Reshape",
+    "Softmax",
+]

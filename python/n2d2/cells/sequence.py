@@ -1,0 +1,45 @@
+"""Cells one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from n2d2.cells.iterable import Iterable
+
+if TYPE_CHECKING:
+    from n2d2.interface import Interface
+    from n2d2.tensor import Tensor
+
+
+class Sequence(Iterable):
+    """A sequential (vertical) ordering of cells: each takes the output of the one before. Empty, it is the identity.
+
+    Arguments:
+        cells (list): Cells in order.
+        name (str, optional): Name, default=`Sequence_<n>`.
+
+    Raises:
+        WrongInputType: `cells` is not a list of cells.
+        WrongValue: Two cells have the same name.
+
+    Example:
+        >>> import n2d2
+        >>> from n2d2.cells import Fc, Sequence
+        >>> one = n2d2.filler.Constant(value=1.0)
+        >>> model = Sequence([Fc(2, 3, filler=one, name="a"), Fc(3, 1, filler=one, name="b")], name="net")
+        >>> y = model(n2d2.Tensor([1, 2], value=1.0))
+        >>> y[0], len(model), model[1].get_name(), list(model.get_cells())
+        (10.0, 2, 'b', ['a', 'b'])
+    """
+
+    def __call__(self, inputs: Tensor | Interface) -> Tensor:
+        """Computes the output of the last cell (an Interface if that cell is a Layer).
+
+        Arguments:
+            inputs (Tensor or Interface): Input of the first cell.
+        """
+        self._tensors(inputs)
+        x = inputs
+        for cell in self._order:
+            x = cell(x)
+        return cast("Tensor", x)

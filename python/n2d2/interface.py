@@ -1,0 +1,96 @@
+"""Several tensors that go into a cell, or come out of one, together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n2d2.error_handler import IsEmptyError, ShapeError, WrongValue
+from n2d2.tensor import Tensor
+from n2d2.utils import generate_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _image_size(tensor: Tensor) -> list[int]:
+    """Batch, height and width."""
+    shape = tensor.shape()
+    return [shape[0] if shape else 0, *[*shape[2:], 1, 1][:2]]
+
+
+class Interface:
+    """A bundle of tensors. Most cells see it as one tensor, joined along the channels; ElemWise combines the tensors.
+
+    Arguments:
+        tensors (list): Tensors of one batch size, height and width.
+
+    Raises:
+        WrongValue: It is not a list of tensors.
+        IsEmptyError: The list is empty.
+        ShapeError: The tensors differ in batch size, height or width.
+
+    Example:
+        >>> bundle = Interface([Tensor([1, 2, 4, 4]), Tensor([1, 3, 4, 4])])
+        >>> bundle.dims(), len(bundle)
+        ([4, 4, 5, 1], 2)
+    """
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        if not _is_list_of_tensors(tensors):
+            raise WrongValue(f"Interface: expected a list of n2d2.Tensor, got {_kinds(tensors)}")
+        if not tensors:
+            raise IsEmptyError("Interface: the list of tensors must not be empty")
+        sizes = [_image_size(t) for t in tensors]
+        for what, at in (("batch size", slice(0, 1)), ("height and width", slice(1, 3))):
+            values = [s[at] for s in sizes]
+            if any(v != values[0] for v in values):
+                raise ShapeError(f"Interface: all tensors must have the same {what}, got {values}")
+        self.tensors = list(tensors)
+        self.name = generate_name(self)
+
+    def get_name(self) -> str:
+        """The name."""
+        return self.name
+
+    def get_tensors(self) -> list[Tensor]:
+        """The tensors."""
+        return self.tensors
+
+    def dims(self) -> list[int]:
+        """Sizes in N2D2's order: width, height, channels of all tensors together, batch."""
+        return [self.dimX(), self.dimY(), self.dimZ(), self.dimB()]
+
+    def dimX(self) -> int:
+        """Width."""
+        return _image_size(self.tensors[0])[2]
+
+    def dimY(self) -> int:
+        """Height."""
+        return _image_size(self.tensors[0])[1]
+
+    def dimZ(self) -> int:
+        """Channels of all tensors together."""
+        return sum([*t.shape(), 1][1] for t in self.tensors)
+
+    def dimB(self) -> int:
+        """Batch size."""
+        return _image_size(self.tensors[0])[0]
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.tensors[index]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.tensors)
+
+
+def _is_list_of_tensors(tensors: object) -> bool:
+    return isinstance(tensors, list) and all(isinstance(t, Tensor) for t in tensors)
+
+
+def _kinds(tensors: object) -> str:
+    if isinstance(tensors, list):
+        return "a list of " + ", ".join(sorted({type(t).__name__ for t in tensors}))
+    return type(tensors).__name__

@@ -1,0 +1,377 @@
+"""The target of a classifier."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from n2d2 import _core
+from n2d2.error_handler import StateError, WrongInputType, WrongValue
+from n2d2.parameters import Parameter, check_bool, check_str, refuse_unknown
+from n2d2.provider import DataProvider
+from n2d2.target.labels_mapping import LabelsMapping, read_labels_mapping
+from n2d2.target.target import Target
+from n2d2.tensor import Tensor
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from n2d2.provider import Provider
+    from n2d2.target import logs
+
+
+class Score(Target):
+    r"""Loss, gradient and score of the output of a classifier.
+
+    For an output $y$ of shape `[n, c, h, w]`, with $t$ the `target_value` at the channel of the label and the
+    `default_value` at the others, and $k = 1$ (for outputs of one pixel) or 1 / (pixels of the class in this stimulus):
+
+    $$e = k\,(t - y) \qquad \text{loss} = \frac{1}{n} \sum e^2$$
+
+    $e$ is what back-propagation starts from: minus the derivative, summed over the batch. The loss is this sum of
+    squares in every partition and behind every cell; behind a `Softmax`, `cross_entropy()` gives the cross-entropy too.
+    Stimuli and pixels of label -1 count for nothing. An output of one channel is binary: label 1 wants `target_value`,
+    label 0 `default_value`. The class estimated is the largest output, the first among equals.
+
+    Statistics are kept for each partition; the methods mean the partition that the provider has when they are called.
+
+    Arguments:
+        provider (n2d2.provider.Provider): Source of the labels.
+        name (str, optional): Name of the target, default=`Score_<n>`.
+        target_value (float, optional): Wanted output at the channel of the label, default=1.0
+        default_value (float, optional): Wanted output at the other channels, default=0.0
+        top_n (int, optional): Number of best outputs kept; a stimulus has top-N success if its label is among them,
+            default=1
+        labels_mapping (str, optional): File that says which output each label means: see `read_labels_mapping`; empty:
+            each label is the number of its output, default=""
+        create_missing_labels (bool, optional): Labels of the mapping that the database does not have become labels
+            without stimuli, default=False
+        binary_threshold (float, optional): Output above which a single channel means label 1, default=0.5
+        weak_target (int, optional): Class that yields to the second most frequent one when several labels meet in one
+            output pixel, -2: none, default=-2
+        log_dir (str, optional): Folder of all files of the target, default=the working directory.
+
+    Shape:
+        Output `[n, c, h, w]`, labels `[n]` or `[n, h, w]`, returned loss `[1]`.
+
+    Raises:
+        WrongInputType: An argument has the wrong type.
+        WrongValue: An argument has a value or a name that is not accepted.
+        FileError: The labels mapping cannot be read or understood.
+
+    Export:
+        INI section `[<cell>.Target]`: `TargetValue`, `DefaultValue`, `TopN`, `LabelsMapping`, `CreateMissingLabels`.
+
+    Example:
+        >>> import n2d2
+        >>> n2d2.global_variables.seed = 1
+        >>> provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=50)
+        >>> provider.set_partition("Learn")
+        >>> fc = n2d2.cells.Fc(28 * 28, 10, solver=n2d2.solver.SGD(learning_rate=0.1))
+        >>> model = n2d2.cells.Sequence([fc, n2d2.cells.Softmax(with_loss=True)])
+        >>> target = n2d2.target.Score(provider)
+        >>> for stimuli in provider:
+        ...     output = model(stimuli)
+        ...     loss = target(output)
+        ...     loss.back_propagate()
+        ...     loss.update()
+        >>> target.get_average_success() > 0.6
+        True
+
+    Source:
+        N2D2 `TargetScore`.
+    """
+
+    target_value = Parameter[float]("option", float)
+    default_value = Parameter[float]("option", float)
+    top_n = Parameter[int]("option", int)
+    labels_mapping = Parameter[str]("option", check=check_str)
+    create_missing_labels = Parameter[bool]("option", check=check_bool)
+    binary_threshold = Parameter[float]("option", float)
+    weak_target = Parameter[int]("option", int)
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        name: str | None = None,
+        target_value: float = 1.0,
+        default_value: float = 0.0,
+        top_n: int = 1,
+        labels_mapping: str = "",
+        create_missing_labels: bool = False,
+        binary_threshold: float = 0.5,
+        weak_target: int = -2,
+        log_dir: str | os.PathLike[str] = ".",
+        **unknown: Any,
+    ) -> None:
+        refuse_unknown(type(self).__name__, unknown, Score.__init__)
+        super().__init__(provider, name=name, log_dir=log_dir)
+        given = locals()
+        self._values = {
+            n: given[n] if p.check is None else p.check(self._name, n, given[n]) for n, p in self._parameters.items()
+        }
+        options = {n: given[n] for n, p in self._parameters.items() if p.check is None}
+        self._mapping: LabelsMapping | None = None
+        if labels_mapping:
+            known = provider.label_names()
+            self._mapping = read_labels_mapping(labels_mapping, known, create_missing_labels)
+            if self._mapping.created and isinstance(provider, DataProvider):
+                provider.get_database().N2D2().set_label_names([*known, *self._mapping.created])
+            options.update(labels_mapping=self._mapping.targets, ignore_target=self._mapping.ignore)
+        self._core = _core.Score(self._name, options)
+        self._values = {n: self._normalised(n, v) for n, v in self._values.items()}
+        self._source: _core.Loss | None = None
+        self._output: Tensor | None = None
+
+    def __call__(self, output: Tensor) -> Tensor:
+        """Compares an output with the labels of the provider's current batch.
+
+        Arguments:
+            output (n2d2.Tensor): Output of the last cell, `[n, c, h, w]`.
+
+        Returns:
+            n2d2.Tensor: The loss, `[1]`: `back_propagate()` and `update()` start from it.
+
+        Raises:
+            WrongInputType: `output` is not a tensor.
+            ShapeError: Output and labels have different numbers of stimuli.
+            DataError: A label means no output, or an output is not finite.
+        """
+        if not isinstance(output, Tensor):
+            raise WrongInputType(f"{self._name}: output", type(output), Tensor)
+        labels = self._provider.labels_array()
+        source = self._core.evaluate(self._partition(), output._as_var(self._name), labels, _is_softmax(output))
+        self._source, self._output = source, output
+        return _loss_tensor(source, self)
+
+    def _partition(self) -> str:
+        return str(self._provider.get_partition())
+
+    def loss(self) -> float:
+        """The loss of the last batch.
+
+        Raises:
+            StateError: There was no batch yet.
+        """
+        return self._last().value
+
+    def cross_entropy(self) -> float:
+        """The cross-entropy of the last batch, `-sum(k ln y[label]) / n`.
+
+        Raises:
+            StateError: There was no batch yet, or its output did not come from a `Softmax`.
+        """
+        value = self._last().cross_entropy
+        if math.isnan(value):
+            raise StateError(f"{self._name}: no cross-entropy: the output does not come from a Softmax")
+        return value
+
+    def _last(self) -> _core.Loss:
+        if self._source is None:
+            raise StateError(f"{self._name}: no batch yet; call the target with the output of a network first")
+        return self._source
+
+    def get_loss(self) -> list[float]:
+        """The loss of every batch of every partition since the target exists."""
+        return self._core.losses()
+
+    def recent(self, window: int) -> tuple[float, float, int]:
+        """Mean loss, success rate and number of stimuli of the last `window` batches (0: all) since `clear_success`."""
+        loss, _, success, _, stimuli = self._core.averages(self._partition(), self._window(window))
+        return loss, success, stimuli
+
+    def get_average_success(self, window: int = 0) -> float:
+        """Part of the stimuli whose largest output is that of their label, 0 to 1.
+
+        Arguments:
+            window (int, optional): Number of last batches to average, 0 = all since `clear_success()`, default=0
+        """
+        if self.top_n != 1:
+            text = (
+                f"{self._name}: top_n is {self.top_n}: get_average_top_n_success() counts all {self.top_n} best outputs"
+            )
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return self._core.averages(self._partition(), self._window(window))[2]
+
+    def get_average_top_n_success(self, window: int = 0) -> float:
+        """Part of the stimuli whose label is among the `top_n` largest outputs, 0 to 1; 0 if `top_n` is 1.
+
+        Arguments:
+            window (int, optional): Number of last batches to average, 0 = all since `clear_success()`, default=0
+        """
+        window = self._window(window)
+        return 0.0 if self.top_n == 1 else self._core.averages(self._partition(), window)[3]
+
+    def get_average_score(self, metric: str) -> float:
+        """Mean of a metric over the classes that occurred as label or as estimate since `clear_score()`.
+
+        Arguments:
+            metric (str): One of `Sensitivity`, `Specificity`, `Precision`, `NegativePredictiveValue`, `MissRate`,
+                `FallOut`, `FalseDiscoveryRate`, `FalseOmissionRate`, `Accuracy`, `F1Score`, `Informedness`,
+                `Markedness`, `IU`.
+
+        Raises:
+            WrongValue: There is no such metric.
+        """
+        if not isinstance(metric, str):
+            raise WrongInputType(f"{self._name}: metric", type(metric), str)
+        return self._core.average_score(self._partition(), metric)
+
+    def estimated_labels(self) -> NDArray[np.int32]:
+        """The `top_n` best classes of each stimulus of the last batch, best first: `[n, top_n, h, w]`."""
+        self._last()
+        estimated = self._core.estimated()
+        assert estimated is not None
+        return estimated[0]
+
+    def estimated_values(self) -> NDArray[np.float32]:
+        """The outputs of the `estimated_labels()`: `[n, top_n, h, w]`."""
+        self._last()
+        estimated = self._core.estimated()
+        assert estimated is not None
+        return estimated[1]
+
+    def confusion_matrix(self) -> NDArray[np.int64]:
+        """How often each label (row) was estimated as each class (column) since `clear_score()`."""
+        return self._core.confusion(self._partition())
+
+    def clear_success(self) -> None:
+        """Starts the average success of the provider's partition anew."""
+        self._core.clear_success(self._partition())
+
+    def clear_score(self) -> None:
+        """Starts the average success and the confusion matrix of the provider's partition anew."""
+        self._core.clear_score(self._partition())
+
+    def class_names(self) -> list[str]:
+        """The name of each class: that of its label in the database or in the labels mapping."""
+        n = len(self._core.relevant(self._partition()))
+        if self._mapping is not None:
+            return [self._mapping.names.get(i, "") for i in range(n)]
+        known = self._provider.label_names()
+        return [known[i] if i < len(known) else "" for i in range(n)]
+
+    def _scores(self) -> logs.Scores:
+        from n2d2.target import logs
+
+        partition = self._partition()
+        metrics = {name: self._core.metric(partition, name) for name in _core.METRICS}
+        averages = {name: self._core.average_score(partition, name) for name in _core.METRICS}
+        counts, relevant = self._core.confusion(partition), self._core.relevant(partition)
+        return logs.Scores(counts, self.class_names(), metrics, averages, relevant)
+
+    def score_table(self) -> str:
+        """Metrics of each class and their averages in the provider's partition, in percent, as a table to print."""
+        return self._scores().table()
+
+    def log_confusion_matrix(self, file_name: str) -> None:
+        """Writes confusion matrix and metrics of the provider's partition into the folder `<name>.Target`.
+
+        | file | content |
+        |---|---|
+        | `ConfusionMatrix_<file_name>.dat` | a line a pair: `target estimated # %` (part of the row) |
+        | `ConfusionMatrix_<file_name>.csv` | the matrix, a row a target |
+        | `ConfusionMatrix_<file_name>.png` | the matrix as a picture |
+        | `ConfusionMatrix_<file_name>_score.dat` | metrics of each class, and their averages |
+        | `ConfusionMatrix_<file_name>_score.json` | all metrics |
+        | `ConfusionMatrix_<file_name>_score.png` | metrics of each class as bars |
+
+        Arguments:
+            file_name (str): Part of the names of the files.
+
+        Raises:
+            StateError: Nothing was evaluated in this partition.
+            FileError: A file cannot be written.
+        """
+        from n2d2.target import logs
+
+        stem = self._stem("ConfusionMatrix", file_name)
+        partition, scores = self._partition(), self._scores()
+        if not scores.counts.any():
+            raise StateError(f"{self._name}: nothing was evaluated in partition {partition} since clear_score()")
+        logs.write_confusion(self.folder / stem, scores, f"{self._name}, {partition}")
+
+    def log_success(self, path: str) -> None:
+        """Writes loss and success rate against the learning step into the folder `<name>.Target`.
+
+        | file | content |
+        |---|---|
+        | `Success_<path>.dat` | Learn: a line a batch: success, running average; else a line a pass: step, success |
+        | `Success_<path>.csv` | every batch of every partition |
+        | `Success_<path>.png` | the learning curves of all partitions |
+
+        Arguments:
+            path (str): Part of the names of the files.
+
+        Raises:
+            StateError: Nothing was evaluated in this partition.
+            FileError: A file cannot be written.
+        """
+        from n2d2.target import logs
+
+        stem = self._stem("Success" if self.top_n == 1 else "SuccessTopN", path)
+        partition = self._partition()
+        histories = {name: self._core.history(name) for name in self._core.partitions()}
+        if not len(histories.get(partition, [])):
+            raise StateError(f"{self._name}: nothing was evaluated in partition {partition} yet")
+        logs.write_success(self.folder / stem, histories, partition, self.top_n, self._name)
+
+    def log_stats(self, path: str) -> None:
+        """Writes the memory and computing needs of each cell behind the last output into a folder.
+
+        | file | content |
+        |---|---|
+        | `stats.log` | totals: parameters, activations, memory for 8, 16 and 32 bits, multiply-accumulates |
+        | `stats.dat`, `stats_relative.dat` | a line a cell: parameters, multiply-accumulates, activations |
+        | `stats.csv`, `stats.json` | the same with shapes |
+        | `stats.png` | the same as bars |
+
+        Arguments:
+            path (str): Folder to write, below `log_dir`.
+
+        Raises:
+            StateError: The target was not called yet.
+            FileError: A file cannot be written.
+        """
+        from n2d2.target import logs
+
+        if not isinstance(path, str):
+            raise WrongInputType(f"{self._name}: path", type(path), str)
+        self._last()
+        assert self._output is not None
+        layers = [logs.Layer(*layer) for layer in _core.layers(self._output._as_var(self._name))]
+        logs.write_stats(self._log_dir / path, layers)
+
+    def _stem(self, kind: str, name: str) -> str:
+        if not isinstance(name, str):
+            raise WrongInputType(f"{self._name}: file name", type(name), str)
+        if not name or any(c in name for c in "/\\\0"):
+            raise WrongValue(f"{self._name}: file name", name, "a name without slashes")
+        return f"{kind}_{name}"
+
+    def _window(self, window: int) -> int:
+        if isinstance(window, bool) or not isinstance(window, int):
+            raise WrongInputType(f"{self._name}: window", type(window), int)
+        if window < 0:
+            raise WrongValue(f"{self._name}: window", window, "a number of batches of at least 0")
+        return window
+
+
+def _loss_tensor(source: _core.Loss, target: Score) -> Tensor:
+    import numpy as np
+
+    tensor = object.__new__(Tensor)
+    tensor._start(target)
+    tensor._array = np.array([source.value], dtype=np.float32)
+    tensor._datatype = "float"
+    tensor._loss_source = source
+    return tensor
+
+
+def _is_softmax(output: Tensor) -> bool:
+    return type(output.cell).__name__ == "Softmax"

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2d2 import plots
+from n2d2.error_handler import FileError
+
+
+def size(file: Path) -> tuple[int, int]:
+    """Return width and height of a PNG file in pixels."""
+    content = file.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", content[16:24])
+    return width, height
+
+
+def pixels(file: Path) -> np.ndarray:
+    from matplotlib.image import imread
+
+    return imread(file)[..., :3]
+
+
+def has_colour(picture: np.ndarray, colour: str) -> bool:
+    wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return bool((np.abs(picture - wanted).max(axis=-1) < 0.02).any())
+
+
+def test_smoothing_averages_the_last_values() -> None:
+    values = np.arange(6.0)
+    np.testing.assert_allclose(plots.smoothed(values, 1), values)
+    np.testing.assert_allclose(plots.smoothed(values, 4), [0, 0.5, 1, 1.5, 2.5, 3.5])
+
+
+def test_the_learning_curve_shows_both_sets(tmp_path: Path) -> None:
+    steps = np.arange(1.0, 301.0)
+    learn = plots.Curve(steps, 2 / steps, 1 - 0.9 / steps)
+    test = plots.Curve(steps[49::50], 2.1 / steps[49::50], 1 - 0.95 / steps[49::50])
+    plots.learning_curve({"Learn": learn, "Test": test}, tmp_path / "curve.png", "LeNet")
+    assert size(tmp_path / "curve.png") == (1152, 504)
+    picture = pixels(tmp_path / "curve.png")
+    assert has_colour(picture, plots.COLOURS[0])
+    assert has_colour(picture, plots.COLOURS[1])
+
+
+def test_learning_curves_without_points_or_with_zero_loss_are_drawn(tmp_path: Path) -> None:
+    none = np.array([])
+    plots.learning_curve({"Learn": plots.Curve(none, none, none)}, tmp_path / "empty.png")
+    one = np.array([1.0])
+    plots.learning_curve({"Test": plots.Curve(one, 0 * one, one)}, tmp_path / "one.png")
+    plots.learning_curve({}, tmp_path / "nothing.png")
+    assert {f.name for f in tmp_path.iterdir()} == {"empty.png", "one.png", "nothing.png"}
+
+
+def test_a_perfect_confusion_matrix_has_no_red(tmp_path: Path) -> None:
+    def reddish(file: Path) -> bool:
+        p = pixels(file)
+        return bool(((p[..., 0] > 0.7) & (p[..., 1] < 0.6) & (p[..., 2] < 0.5)).any())
+
+    plots.confusion_matrix(np.diag([5, 6, 7]), tmp_path / "right.png", ["a", "b", "c"])
+    plots.confusion_matrix(np.diag([5, 6, 7]) + np.eye(3, k=1, dtype=int), tmp_path / "wrong.png", ["a", "b", "c"])
+    assert not reddish(tmp_path / "right.png")
+    assert reddish(tmp_path / "wrong.png")
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 60, 300])
+def test_confusion_matrices_of_any_size_stay_small_pictures(tmp_path: Path, classes: int) -> None:
+    counts = np.random.default_rng(1).integers(0, 3, (classes, classes))
+    plots.confusion_matrix(counts, tmp_path / "m.png", [f"class {i}" for i in range(classes)], "title")
+    assert max(size(tmp_path / "m.png")) <= 1440
+
+
+def test_an_empty_confusion_matrix_is_drawn(tmp_path: Path) -> None:
+    plots.confusion_matrix(np.zeros((2, 2), int), tmp_path / "m.png", ["a", "b"])
+    assert size(tmp_path / "m.png")[0] > 100
+
+
+@pytest.mark.parametrize("classes", [1, 10, 250])
+def test_score_bars_leave_out_classes_that_never_occurred(tmp_path: Path, classes: int) -> None:
+    values = np.linspace(0.5, 1.0, classes)
+    values[0] = np.nan
+    plots.score_bars({"Sensitivity": values, "Precision": values}, tmp_path / "s.png", [str(i) for i in range(classes)])
+    assert size(tmp_path / "s.png")[0] <= 2880
+
+
+def test_layer_bars(tmp_path: Path) -> None:
+    plots.layer_bars({"a": np.array([1.0, 0.0]), "b": np.zeros(2)}, tmp_path / "l.png", ["conv", "pool"], "net")
+    assert size(tmp_path / "l.png")[0] > 300
+
+
+def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match=r"x\.png: cannot be written"):
+        plots.confusion_matrix(np.eye(2, dtype=int), tmp_path / "file" / "x.png", ["a", "b"])
+
+
+def test_importing_n2d2_does_not_import_matplotlib() -> None:
+    code = "import sys, n2d2; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plots.confusion_matrix(np.eye(2, dtype=int), tmp_path / "m.png", ["a", "b"])
+    assert dict(mpl.rcParams) == before
