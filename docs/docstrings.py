@@ -1,4 +1,4 @@
-"""Extension of the documentation builder: section titles of this project's docstrings in the words that griffe knows."""
+"""Extension of the documentation builder: section titles of docstrings in the words that griffe knows."""
 
 from __future__ import annotations
 

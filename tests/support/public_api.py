@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import importlib
 import inspect
 import pkgutil
@@ -22,6 +23,8 @@ def modules() -> Iterator[ModuleType]:
 
 
 def _signature(thing: Any) -> str:
+    if inspect.isclass(thing) and issubclass(thing, enum.Enum):
+        return ""
     try:
         text = str(inspect.signature(thing))
     except (TypeError, ValueError):

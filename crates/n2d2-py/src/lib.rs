@@ -31,7 +31,7 @@ use pyo3::prelude::*;
 /// Seeds the process-wide generator and drops the stored half of its last normal draw.
 #[pyfunction]
 fn seed(n: u32) {
-    random::global().seed(n);
+    random::set_seed(n);
 }
 
 /// Sets the number of threads of the engine.

@@ -402,20 +402,6 @@ impl<T: Float> Conv<T> {
         }
     }
 
-    fn clear_unconnected(&mut self) {
-        let p = &self.params[0];
-        let Some(mask) = &p.mask else { return };
-        for (i, connected) in mask.iter().enumerate() {
-            if !connected {
-                for t in 0..p.dims[2] * p.dims[3] {
-                    let at = p.layout.at(&[i / p.dims[1], i % p.dims[1], t / p.dims[3], t % p.dims[3]]);
-                    // SAFETY: the cell is locked and no item runs.
-                    unsafe { p.grad.part_mut(at, 1) }.fill(T::zero());
-                }
-            }
-        }
-    }
-
     fn finish_bias(&mut self) {
         let groups = self.plan().image_groups;
         let Some(p) = self.params.get_mut(1) else { return };
@@ -580,7 +566,7 @@ impl<T: Float> Cell<T> for Conv<T> {
         }
         if phase == 2 || !reduced {
             self.params[0].grad_filled = true;
-            self.clear_unconnected();
+            self.params[0].clear_unconnected(&self.params[0].grad);
             self.padded = None;
             self.unsampled = None;
         }

@@ -222,6 +222,18 @@ impl<T: Float> Param<T> {
         Tensor::from_buffer(self.value.buffer().clone(), self.layout.at(&index), shape, &strides)
     }
 
+    /// Sets the values of missing connections in `t` (the values or the gradient) to zero.
+    pub(crate) fn clear_unconnected(&self, t: &Tensor<T>) {
+        let Some(mask) = &self.mask else { return };
+        let per_channel: usize = self.dims.iter().skip(2).product();
+        self.for_each_index(|i, index| {
+            if !mask[i / per_channel] {
+                // SAFETY: the caller holds the cell and no item runs.
+                unsafe { t.part_mut(self.layout.at(index), 1) }.fill(T::zero());
+            }
+        });
+    }
+
     /// Marks the values as changed from outside (through a view).
     pub fn touch(&mut self) {
         self.version += 1;

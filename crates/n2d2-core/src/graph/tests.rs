@@ -63,6 +63,19 @@ fn a_cell_used_twice_adds_its_parameter_gradients_and_moves_once() -> Result<()>
 }
 
 #[test]
+fn a_clamp_does_not_revive_missing_connections() -> Result<()> {
+    let mut config = config! { "nb_inputs" => 2usize, "nb_outputs" => 3usize, "kernel_dims" => 1i64, "no_bias" => true };
+    config.set("mapping", crate::Value::Mask(2, 3, vec![true, false, true, true, true, false]));
+    let conv = unit("conv", "Conv", &config);
+    conv.with(|i| i.cell.params_mut()[0].solver = Some(Solver::new("SGD", &config! { "clamping" => "0.5:1" }).unwrap()));
+    let y = conv.call(&[Var::leaf(Tensor::zeros(&[1, 2, 1, 1]), false)])?;
+    y.back_propagate(None)?;
+    y.update()?;
+    assert_eq!(conv.with(|i| i.cell.params()[0].to_vec()), [0.5, 0.5, 0.0, 0.5, 0.5, 0.0]);
+    Ok(())
+}
+
+#[test]
 fn back_propagating_twice_does_not_add_activation_gradients() -> Result<()> {
     let a = times("a", 2.0);
     let x = Var::leaf(scalar(3.0), true);

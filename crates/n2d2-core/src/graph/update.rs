@@ -58,6 +58,11 @@ pub(super) fn run<T: Float>(units: &[(Arc<Unit<T>>, usize)]) -> Result<()> {
                     m.rates.apply(m.value.part_mut(start, n), m.grad.part(start, n), state);
                 }
             });
+            drop(moves);
+            // A clamp with a minimum above zero moves them too.
+            for p in inner.cell.params() {
+                p.clear_unconnected(&p.value);
+            }
             Ok(())
         })?;
     }
