@@ -49,10 +49,10 @@ types: $(VENV)/.tools
 # The binding is tested from Python; its crate cannot link into a Rust test without an interpreter.
 test-rust: $(VENV)/.created
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		set -x; cargo nextest run --workspace --exclude n2d2-py --locked && \
+		set -x; cargo nextest run --workspace --exclude n2d2-py --locked --no-fail-fast && \
 		cargo test --workspace --exclude n2d2-py --locked --doc; \
 	else \
-		set -x; cargo test --workspace --exclude n2d2-py --locked; \
+		set -x; cargo test --workspace --exclude n2d2-py --locked --no-fail-fast; \
 	fi
 
 test-python: $(VENV)/.tools $(VENV)/.installed

@@ -15,7 +15,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long an idle worker spins before it sleeps.
-const SPIN: Duration = Duration::from_micros(200);
+const SPIN: Duration = Duration::from_micros(100);
+/// How often the caller spins for a straggler before it offers its core to others.
+const CALLER_SPINS: u32 = 512;
+/// A wait this long, and longer than the caller's own work, means that a worker has lost its core.
+const LOST: Duration = Duration::from_micros(500);
+/// Most jobs that stay on the calling thread after such a wait.
+const MOST_SKIPPED: usize = 4096;
 /// Work below this many nanoseconds stays on the calling thread.
 const SERIAL_NS: usize = 4_000;
 
@@ -49,11 +55,39 @@ impl Shared {
     }
 }
 
+/// How crowded the machine is. Where other programs want the cores too, a worker may be sent away inside a job, and the
+/// caller then waits for a whole time slice. After such a wait the next jobs stay on the calling thread: 32, then 64 ...
+/// until a shared job goes well again.
+#[derive(Default)]
+struct Crowding {
+    skip: usize,
+    penalty: usize,
+}
+
+impl Crowding {
+    /// True if the next job should stay on the calling thread.
+    fn skips(&mut self) -> bool {
+        let skips = self.skip > 0;
+        self.skip -= usize::from(skips);
+        skips
+    }
+
+    /// Learns from a shared job: how long the caller worked, and how long it then waited.
+    fn learn(&mut self, worked: Duration, waited: Duration) {
+        if waited > LOST && waited > worked {
+            self.penalty = (2 * self.penalty).clamp(32, MOST_SKIPPED);
+            self.skip = self.penalty;
+        } else {
+            self.penalty /= 2;
+        }
+    }
+}
+
 struct Pool {
     shared: Arc<Shared>,
     workers: Vec<Option<thread::Thread>>,
     /// Only one job at a time.
-    turn: Mutex<()>,
+    turn: Mutex<Crowding>,
     process: u32,
 }
 
@@ -74,13 +108,17 @@ impl Pool {
             // Fewer threads than asked for only cost speed.
             workers.push(spawned.ok().map(|handle| handle.thread().clone()));
         }
-        Pool { shared, workers, turn: Mutex::new(()), process: std::process::id() }
+        Pool { shared, workers, turn: Mutex::new(Crowding::default()), process: std::process::id() }
     }
 
     fn run(&self, items: usize, f: &(dyn Fn(usize) + Sync)) {
-        let Ok(_turn) = self.turn.try_lock() else {
+        let Ok(mut crowding) = self.turn.try_lock() else {
             return serial(items, f);
         };
+        if crowding.skips() {
+            drop(crowding);
+            return serial(items, f);
+        }
         let shared = &*self.shared;
         shared.items.store(items, Ordering::Relaxed);
         shared.next_item.store(0, Ordering::Relaxed);
@@ -88,14 +126,21 @@ impl Pool {
         let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(f) };
         // SAFETY: `turn` lets one caller in, and the former job was closed below.
         unsafe { shared.gate.open(job, |id| self.workers[id].iter().for_each(thread::Thread::unpark)) };
+        let start = Instant::now();
         IN_JOB.set(true);
         shared.work(f);
         IN_JOB.set(false);
-        let mut spins = 0u32;
+        let (worked, mut spins) = (start.elapsed(), 0u32);
         shared.gate.close(|| {
             spins += 1;
-            if spins < 1 << 14 { spin_loop() } else { thread::yield_now() }
+            if spins < CALLER_SPINS { spin_loop() } else { thread::yield_now() }
         });
+        if spins >= CALLER_SPINS {
+            crowding.learn(worked, start.elapsed().saturating_sub(worked));
+        } else {
+            crowding.learn(worked, Duration::ZERO);
+        }
+        drop(crowding);
         let payload = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(payload) = payload {
             resume_unwind(payload);
@@ -262,6 +307,22 @@ mod tests {
             sum.fetch_add(i, Ordering::Relaxed);
         });
         assert_eq!(sum.into_inner(), 2016);
+    }
+
+    #[test]
+    fn long_waits_keep_more_and_more_jobs_on_the_calling_thread() {
+        let (short, long) = (Duration::from_micros(10), Duration::from_millis(4));
+        let mut c = Crowding::default();
+        assert!(!c.skips());
+        c.learn(short, long);
+        assert_eq!((0..100).filter(|_| c.skips()).count(), 32);
+        c.learn(short, long);
+        assert_eq!((0..100).filter(|_| c.skips()).count(), 64);
+        // Long work that ends unevenly is no sign of a crowd.
+        c.learn(Duration::from_millis(50), long);
+        c.learn(short, short);
+        assert!(!c.skips());
+        assert_eq!(c.penalty, 16);
     }
 
     #[test]
