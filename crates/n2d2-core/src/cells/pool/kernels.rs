@@ -1,8 +1,8 @@
 //! Pooling of each channel by itself, eight channels at a time.
 //!
 //! A pixel with fewer than eight channels is read and written eight wide all the same: reads may pass the end of a
-//! tensor by a vector, and what is written too far is overwritten by the next pixel. Only the last pixel of an item is
-//! written exactly.
+//! tensor by a vector, and what is written too far is overwritten by the next pixels. Only the last pixels of an item,
+//! whose eight values would reach into another item, are written exactly.
 
 use super::Geometry;
 use super::lanes::{LANES, Lanes, Portable};
@@ -144,12 +144,12 @@ unsafe fn max_of_windows<S: Lanes, const KH: usize, const KW: usize>(
     at: *mut u32,
 ) {
     let (c, row) = (g.c, g.input[1] * g.c);
-    let mut to = band.start * g.output[1] * c;
+    let (mut to, end) = (band.start * g.output[1] * c, band.end * g.output[1] * c);
     for oy in band.start..band.end {
         let (top, height) = window::<KH>(g, 0, oy);
         for ox in 0..g.output[1] {
             let (left, width) = window::<KW>(g, 1, ox);
-            let exact = oy + 1 == band.end && ox + 1 == g.output[1];
+            let exact = to + LANES > end;
             let start = top * row + left * c;
             runs!(c, ch => {
                 // SAFETY: taps lie inside the image; a read may pass its end by less than a vector.
@@ -177,14 +177,14 @@ unsafe fn max_of_windows<S: Lanes, const KH: usize, const KW: usize>(
 #[inline(always)]
 unsafe fn average_of_windows<S: Lanes, const KH: usize, const KW: usize>(g: &Geometry, band: Range<usize>, x: *const S::T, y: *mut S::T) {
     let (c, row) = (g.c, g.input[1] * g.c);
-    let mut to = band.start * g.output[1] * c;
+    let (mut to, end) = (band.start * g.output[1] * c, band.end * g.output[1] * c);
     // SAFETY: a plain value.
     let size = unsafe { S::splat(S::T::of(g.window_size() as f64)) };
     for oy in band.start..band.end {
         let (top, height) = window::<KH>(g, 0, oy);
         for ox in 0..g.output[1] {
             let (left, width) = window::<KW>(g, 1, ox);
-            let exact = oy + 1 == band.end && ox + 1 == g.output[1];
+            let exact = to + LANES > end;
             let start = top * row + left * c;
             runs!(c, ch => {
                 // SAFETY: taps lie inside the image; a read may pass its end by less than a vector.
@@ -243,8 +243,8 @@ unsafe fn spread<S: Lanes, const KW: usize, const MAX: bool>(
         let size = S::splat(S::T::of(g.window_size() as f64));
         for y in band.start * kh..band.end * kh {
             let (mut to, mut from) = (y * row, y / kh * ow * c);
-            // The last window of a band of few channels must not be written eight wide.
-            let wide = if c < LANES && y + 1 == band.end * kh { ow - 1 } else { ow };
+            // The last windows of a band of few channels must not be written eight wide.
+            let wide = if c < LANES && y + 1 == band.end * kh { (ow * kw * c + c).saturating_sub(LANES) / (kw * c) } else { ow };
             for _ in 0..wide {
                 runs!(c, ch => {
                     let d = S::load(gy.add(from + ch));
@@ -258,8 +258,9 @@ unsafe fn spread<S: Lanes, const KW: usize, const MAX: bool>(
                 from += c;
             }
             for i in 0..(ow - wide) * kw * c {
-                let (here, d) = (to + i, *gy.add(from + i % c));
-                let wins = !MAX || *at.add(from + i % c) as usize == here;
+                let (here, source) = (to + i, from + i / (kw * c) * c + i % c);
+                let d = *gy.add(source);
+                let wins = !MAX || *at.add(source) as usize == here;
                 let share = if MAX { d } else { d / S::T::of(g.window_size() as f64) };
                 *gx.add(here) = if wins { share } else { S::T::zero() };
             }
