@@ -204,6 +204,17 @@ impl Config {
         if self.get(name).is_none() { Ok(default) } else { self.usize(name) }
     }
 
+    /// A size of at least 1, with a default where one is given.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when missing without a default or below 1, [`Error::Type`] for anything but an int.
+    pub fn count(&self, name: &str, default: Option<usize>) -> Result<usize> {
+        match default.map_or_else(|| self.usize(name), |d| self.usize_or(name, d))? {
+            0 => Err(self.error(name, 0, "an integer of at least 1")),
+            n => Ok(n),
+        }
+    }
+
     /// A float; an int is accepted.
     ///
     /// # Errors

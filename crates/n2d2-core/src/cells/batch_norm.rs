@@ -167,10 +167,7 @@ impl<T: Float> BatchNorm2d<T> {
     /// The errors of [`Config`].
     pub fn new(config: &Config) -> Result<Self> {
         config.only(&["nb_inputs", "epsilon", "moving_average_momentum"])?;
-        let channels = config.usize("nb_inputs")?;
-        if channels == 0 {
-            return Err(config.error("nb_inputs", 0, "an integer of at least 1"));
-        }
+        let channels = config.count("nb_inputs", None)?;
         let dims = [channels];
         let layout = || ParamLayout::row_major(&dims);
         let mut params = vec![

@@ -103,10 +103,9 @@ impl<T: Float> Conv<T> {
     /// A convolution on given kernels, so that tests can compare instruction sets.
     pub(crate) fn with_kernels(config: &Config, kernels: &'static Kernels<T>) -> Result<Self> {
         config.only(KEYS)?;
-        let at_least_one = |name: &str, v: usize| if v == 0 { Err(config.error(name, 0, "an integer of at least 1")) } else { Ok(v) };
-        let cells = at_least_one("nb_input_cells", config.usize_or("nb_input_cells", 1)?)?;
-        let channels = at_least_one("nb_inputs", config.usize("nb_inputs")?)? * cells;
-        let outputs = at_least_one("nb_outputs", config.usize("nb_outputs")?)?;
+        let cells = config.count("nb_input_cells", Some(1))?;
+        let channels = config.count("nb_inputs", None)? * cells;
+        let outputs = config.count("nb_outputs", None)?;
         let window = Window {
             kernel: config.pair_or("kernel_dims", None, 1)?,
             stride: config.pair_or("stride_dims", Some([1, 1]), 1)?,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cells::Saved;
 use crate::device::cpu::{Isa, isas, kernels_f32_of, kernels_f64, parallel_for};
-use crate::random::Stream;
+use crate::random::test_values as random;
 
 /// A case: channels, outputs, kernel, stride, padding, dilation, groups, batch, height, width.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +26,6 @@ const CASES: &[Case] = &[
     Case(1, 1, [4, 4], [3, 3], [0, 0], [1, 1], 1, 2, [11, 13]),
     Case(3, 8, [2, 2], [3, 3], [0, 0], [1, 1], 1, 1, [8, 9]),
 ];
-
-fn random(len: usize, key: u64) -> Vec<f64> {
-    let stream = Stream::new(key);
-    (0..len).map(|i| f64::from(stream.uniform(i as u64)) - 0.5).collect()
-}
 
 /// Output, input gradient, weight gradient and bias gradient by the definition; tensors in logical order.
 struct Reference {

@@ -48,10 +48,9 @@ impl<T: Float> Fc<T> {
     /// A layer on given kernels, so that tests can compare instruction sets.
     pub(crate) fn with_kernels(config: &Config, kernels: &'static Kernels<T>) -> Result<Self> {
         config.only(KEYS)?;
-        let at_least_one = |name: &str, v: usize| if v == 0 { Err(config.error(name, 0, "an integer of at least 1")) } else { Ok(v) };
-        let cells = at_least_one("nb_input_cells", config.usize_or("nb_input_cells", 1)?)?;
-        let inputs = at_least_one("nb_inputs", config.usize("nb_inputs")?)? * cells;
-        let outputs = at_least_one("nb_outputs", config.usize("nb_outputs")?)?;
+        let cells = config.count("nb_input_cells", Some(1))?;
+        let inputs = config.count("nb_inputs", None)? * cells;
+        let outputs = config.count("nb_outputs", None)?;
         let block = kernels.width(outputs).block;
         let mut params = vec![Param::trainable("weights", &[outputs, inputs], Self::layout(inputs, outputs, block, 1))];
         params[0].fill_blocks = cells;

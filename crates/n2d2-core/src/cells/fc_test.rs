@@ -3,11 +3,7 @@
 use super::*;
 use crate::cells::Saved;
 use crate::device::cpu::{isas, kernels_f32_of, kernels_f64, parallel_for};
-
-fn random(len: usize, key: u64) -> Vec<f64> {
-    let stream = Stream::new(key);
-    (0..len).map(|i| f64::from(stream.uniform(i as u64)) - 0.5).collect()
-}
+use crate::random::test_values as random;
 
 fn run<T: Float>(cell: &mut Fc<T>, x: &Tensor<T>, gy: &[f64], learn: bool) -> (Vec<T>, Vec<T>) {
     let shape = cell.output_shape("Fc", &[x.shape()]).unwrap();

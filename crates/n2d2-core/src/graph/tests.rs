@@ -4,7 +4,7 @@ use super::{Unit, Var};
 use crate::activation::Activation;
 use crate::device::cpu::one_at_a_time;
 use crate::error::Result;
-use crate::random::Stream;
+use crate::random::test_values;
 use crate::solver::Solver;
 use crate::tensor::Tensor;
 use crate::{Config, config};
@@ -130,8 +130,7 @@ fn wrong_use_is_named() -> Result<()> {
 }
 
 fn values(len: usize, key: u64) -> Vec<f32> {
-    let stream = Stream::new(key);
-    (0..len).map(|i| stream.uniform(i as u64) - 0.5).collect()
+    test_values(len, key).into_iter().map(|v| v as f32).collect()
 }
 
 /// Three steps of a LeNet with every kind of cell that learns; returns all parameters and the last output.

@@ -49,6 +49,13 @@ pub fn key(parts: &[u64]) -> u64 {
     })
 }
 
+/// `len` values in `[-0.5, 0.5)` that depend on `key` alone, for tests.
+#[cfg(test)]
+pub(crate) fn test_values(len: usize, key: u64) -> Vec<f64> {
+    let stream = Stream::new(key);
+    (0..len).map(|i| f64::from(stream.uniform(i as u64)) - 0.5).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
