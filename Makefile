@@ -19,7 +19,7 @@ WHEEL := dist/.built
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check fmt-check clippy lint types test-rust test-python bench bench-rust bench-python api \
+.PHONY: help demo test check fmt-check clippy lint types test-rust test-loom test-python bench bench-rust bench-python api \
 	wheel docs test-peers format clean
 
 help: ## show this list
@@ -29,7 +29,7 @@ help: ## show this list
 demo: $(VENV)/.installed ## train a LeNet on handwritten digits and write its curves
 	$(BIN)/python examples/lenet_digits.py
 
-test: fmt-check clippy lint types test-rust test-python ## run every check and test, cheapest first
+test: fmt-check clippy lint types test-rust test-loom test-python ## run every check and test, cheapest first
 
 check: test ## the same as test
 
@@ -54,6 +54,10 @@ test-rust: $(VENV)/.created
 	else \
 		set -x; cargo test --workspace --exclude n2d2-py --locked --no-fail-fast; \
 	fi
+
+# The model checker replaces the atomics of the whole crate, so it builds apart.
+test-loom: ## check how threads join a job, over all interleavings
+	CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test --package n2d2-core --locked --lib -- gate::
 
 test-python: $(VENV)/.tools $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not slow"

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -192,18 +192,27 @@ thread_local! {
 }
 
 static POOL: RwLock<Option<Arc<Pool>>> = RwLock::new(None);
-/// 0: as many as there are cores.
+/// 0: as many as there are physical cores.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// The physical cores that this process may use. Asked once: the answer costs more than a small kernel.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        let allowed = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        num_cpus::get_physical().clamp(1, allowed)
+    })
+}
 
 /// The number of threads that kernels use, the caller included.
 pub fn threads() -> usize {
     match THREADS.load(Ordering::Relaxed) {
-        0 => thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        0 => cores(),
         n => n,
     }
 }
 
-/// Sets the number of threads that kernels use; 0 means one a core. Results do not depend on it.
+/// Sets the number of threads that kernels use; 0 means one a physical core. Results do not depend on it.
 pub fn set_threads(n: usize) {
     THREADS.store(n, Ordering::Relaxed);
     *POOL.write().unwrap_or_else(PoisonError::into_inner) = None;
