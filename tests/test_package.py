@@ -24,7 +24,8 @@ def python(code: str) -> str:
 
 
 def test_import_takes_less_than_200_ms() -> None:
-    code = "import time; t = time.perf_counter(); import n2d2; print(time.perf_counter() - t)"
+    # Processor time, which other programs on the machine do not stretch.
+    code = "import time; t = time.process_time(); import n2d2; print(time.process_time() - t)"
     best_s = min(float(python(code)) for _ in range(7))
     assert best_s < 0.2
 
