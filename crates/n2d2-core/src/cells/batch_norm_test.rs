@@ -103,7 +103,7 @@ fn bits_do_not_depend_on_the_threads() {
     let x: Vec<f32> = (0..6 * 20 * 1600).map(|i| ((i * 7919) % 1009) as f32 / 100.0).collect();
     let gy: Vec<f32> = (0..x.len()).map(|i| ((i * 31) % 97) as f32 / 50.0 - 1.0).collect();
     let run = |threads| {
-        crate::device::cpu::set_threads(threads);
+        let _turn = crate::device::cpu::one_at_a_time(threads);
         let bn = Unit::<f32>::new("bn", "BatchNorm2d", &config! { "nb_inputs" => 20usize }).unwrap();
         let x = Var::leaf(Tensor::from_vec(x.clone(), &shape).unwrap(), true);
         let y = bn.call(std::slice::from_ref(&x)).unwrap();
@@ -113,7 +113,6 @@ fn bits_do_not_depend_on_the_threads() {
     };
     let one = run(1);
     assert!(one == run(2) && one == run(4));
-    crate::device::cpu::set_threads(0);
 }
 
 #[test]
