@@ -255,6 +255,7 @@ print(total, os.waitstatus_to_exitcode(status))
 def test_ctrl_c_stops_between_batches_and_the_provider_goes_on(tmp_path: Path) -> None:
     code = """
 import os, signal, numpy as np, n2d2
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A background job starts with the signal ignored.
 database = n2d2.database.Digits(random_partitioning=False)
 provider = n2d2.provider.DataProvider(database, [96, 96, 1], batch_size=100)
 provider.set_prefetch("always")
@@ -279,7 +280,8 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_ends_a_process_that_waits_for_data(tmp_path: Path) -> None:
     code = """
-import n2d2
+import signal, n2d2
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A background job starts with the signal ignored.
 provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [96, 96, 1], batch_size=64)
 provider.set_prefetch("always")
 provider.add_on_the_fly_transformation(n2d2.transform.Rescale(96, 96))
@@ -295,7 +297,10 @@ while True:
         assert p.stderr is not None
         assert p.stdout.readline() == b"ready\n"
         p.send_signal(signal.SIGINT)
-        _, error = p.communicate(timeout=30)
+        try:
+            _, error = p.communicate(timeout=30)
+        finally:
+            p.kill()
     assert b"KeyboardInterrupt" in error
 
 

@@ -64,7 +64,8 @@ def test_wrong_options_are_refused(tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_between_batches_with_parameters_intact() -> None:
     code = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A background job starts with the signal ignored.
 sys.path.insert(0, {str(SCRIPT.parent)!r})
 import numpy, n2d2, lenet_digits
 provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=32)
@@ -86,7 +87,10 @@ except KeyboardInterrupt:
         assert process.stdout.readline() == "ready\n"
         process.stdout.readline()  # an epoch has passed
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
+        try:
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert rest.splitlines()[-1] == "stopped True True"
     assert process.returncode == 0
 
