@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import n2d2
-from n2d2.activation import Linear, Rectifier, Tanh
+from n2d2.activation import Linear, Logistic, Rectifier, Saturation, Softplus, Swish, Tanh
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ from n2d2.activation import Linear, Rectifier, Tanh
         (Linear(), "Linear(clipping=0.0, quantizer=None)"),
         (Rectifier(leak_slope=0.1, clipping=6), "Rectifier(clipping=6.0, leak_slope=0.1, quantizer=None)"),
         (Tanh(alpha=0.5), "Tanh(alpha=0.5, quantizer=None)"),
+        (Logistic(with_loss=True), "Logistic(with_loss=True, quantizer=None)"),
+        (Saturation(threshold=2), "Saturation(threshold=2.0, quantizer=None)"),
+        (Softplus(), "Softplus(quantizer=None)"),
+        (Swish(), "Swish(quantizer=None)"),
     ],
 )
 def test_printing(activation: n2d2.activation.ActivationFunction, text: str) -> None:

@@ -147,8 +147,12 @@ def test_softmax() -> None:
         (n2d2.activation.Rectifier(), F.relu),
         (n2d2.activation.Rectifier(leak_slope=0.1), lambda t: F.leaky_relu(t, 0.1)),
         (n2d2.activation.Tanh(), torch.tanh),
+        (n2d2.activation.Logistic(), torch.sigmoid),
+        (n2d2.activation.Saturation(threshold=0.5), lambda t: F.hardtanh(t, -0.5, 0.5)),
+        (n2d2.activation.Softplus(), F.softplus),
+        (n2d2.activation.Swish(), F.silu),
     ],
-    ids=["relu", "leaky", "tanh"],
+    ids=["relu", "leaky", "tanh", "logistic", "saturation", "softplus", "swish"],
 )
 def test_activation(activation: Any, reference: Any) -> None:
     x = np.random.default_rng(1).normal(size=(3, 21, 5, 4)).astype(np.float32)

@@ -205,25 +205,37 @@ class BatchNorm(Layer):
 
 
 class Activation(Layer):
-    """Linear, Rectifier or Tanh, with their parameters."""
+    """An activation function by its name, with its parameters."""
 
-    def __init__(self, kind: str, leak_slope: float = 0.0, clipping: float = 0.0, alpha: float = 1.0) -> None:
+    def __init__(self, kind: str, **parameters: float) -> None:
         super().__init__()
-        self.kind, self.leak_slope, self.clipping, self.alpha = kind, leak_slope, clipping, alpha
+        self.kind, self.parameters = kind, parameters
 
     def forward(self, x: Array, learn: bool = True) -> Array:
         del learn
-        if self.kind == "Tanh":
-            self.y = np.tanh(self.alpha * x)
-            self.slope = self.alpha * (1 - self.y**2)
-        elif self.kind == "Rectifier":
-            limit = self.clipping or np.inf
-            self.y = np.where(x > 0, np.minimum(x, limit), self.leak_slope * x)
-            self.slope = np.where(x > 0, (x < limit).astype(float), self.leak_slope)
-        else:
-            limit = self.clipping or np.inf
-            self.y = np.clip(x, -limit, limit)
-            self.slope = (np.abs(x) < limit).astype(float)
+        sigmoid = np.exp(-np.logaddexp(0, -x))
+        p = self.parameters
+        match self.kind:
+            case "Tanh":
+                self.y = np.tanh(p.get("alpha", 1.0) * x)
+                self.slope = p.get("alpha", 1.0) * (1 - self.y**2)
+            case "Rectifier":
+                limit = p.get("clipping") or np.inf
+                self.y = np.where(x > 0, np.minimum(x, limit), p.get("leak_slope", 0.0) * x)
+                self.slope = np.where(x > 0, (x < limit).astype(float), p.get("leak_slope", 0.0))
+            case "Linear" | "Saturation":
+                limit = p.get("clipping", p.get("threshold")) or np.inf
+                self.y = np.clip(x, -limit, limit)
+                self.slope = (np.abs(x) < limit).astype(float)
+            case "Logistic":
+                self.y = sigmoid
+                self.slope = np.ones_like(x) if p.get("with_loss") else sigmoid * (1 - sigmoid)
+            case "Softplus":
+                self.y, self.slope = np.logaddexp(0, x), sigmoid
+            case "Swish":
+                self.y, self.slope = x * sigmoid, sigmoid * (1 + x * (1 - sigmoid))
+            case _:
+                raise ValueError(self.kind)
         return self.y
 
     def backward(self, g: Array) -> Array:

@@ -54,6 +54,7 @@ pub mod config;
 pub mod data;
 pub mod device;
 pub mod error;
+mod exponential;
 pub mod filler;
 pub mod graph;
 pub mod io;

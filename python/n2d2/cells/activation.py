@@ -28,7 +28,7 @@ class Activation(NeuralNetworkCell):
         WrongInputType: `activation` is not an activation function.
 
     Export:
-        INI `Activation`; ONNX `Relu`, `LeakyRelu`, `Clip`, `Tanh`.
+        INI `Activation`; ONNX `Relu`, `LeakyRelu`, `Clip`, `Tanh`, `Sigmoid`, `Softplus`.
 
     Example:
         >>> import n2d2

@@ -2,6 +2,7 @@
 //!
 //! Derivative: 1, and 0 where `|y| >= c`.
 
+use super::saturation::{clamp, gate};
 use crate::config::{Config, Value};
 use crate::error::Result;
 use crate::tensor::Float;
@@ -29,21 +30,13 @@ impl Linear {
 
     pub(super) fn forward<T: Float>(self, y: &mut [T]) {
         if self.clipping != 0.0 {
-            let c = T::of(self.clipping);
-            for v in y {
-                // Comparisons instead of min and max keep NaN visible.
-                let low = if *v < -c { -c } else { *v };
-                *v = if low > c { c } else { low };
-            }
+            clamp(T::of(self.clipping), y);
         }
     }
 
     pub(super) fn backward<T: Float>(self, y: &[T], d: &mut [T]) {
         if self.clipping != 0.0 {
-            let c = T::of(self.clipping);
-            for (d, y) in d.iter_mut().zip(y) {
-                *d = if y.abs() >= c { T::zero() } else { *d };
-            }
+            gate(T::of(self.clipping), y, d);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The activations: element-wise functions at the end of a cell, with a derivative computed from their output.
+//! The activations: element-wise functions at the end of a cell, with a derivative computed from their output
+//! (of `Swish` from its input).
 
 use crate::config::{Config, Value};
 use crate::error::{Error, Result};
@@ -68,7 +69,8 @@ macro_rules! catalogue {
                 }
             }
 
-            /// Multiplies the gradient `d` by the derivative, in place, given the output `y` of the function.
+            /// Multiplies the gradient `d` by the derivative, in place, given the output `y` of the function, or its input
+            /// if [`ActivationFn::reads_input`].
             pub fn backward<T: Float>(&self, y: &[T], d: &mut [T]) {
                 match self {
                     $(ActivationFn::$activation(a) => a.backward(y, d),)*
@@ -82,6 +84,10 @@ catalogue! {
     "Linear" => linear::Linear,
     "Rectifier" => rectifier::Rectifier,
     "Tanh" => tanh::Tanh,
+    "Logistic" => logistic::Logistic,
+    "Saturation" => saturation::Saturation,
+    "Softplus" => softplus::Softplus,
+    "Swish" => swish::Swish,
 }
 
 impl ActivationFn {
@@ -103,6 +109,11 @@ impl ActivationFn {
     /// True for `max(x, 0)`, which kernels can apply in their epilogue.
     pub fn is_relu(&self) -> bool {
         matches!(self, ActivationFn::Rectifier(r) if r.leak_slope == 0.0 && r.clipping <= 0.0)
+    }
+
+    /// True if the derivative is computed from the input of the function instead of its output.
+    pub fn reads_input(&self) -> bool {
+        matches!(self, ActivationFn::Swish(_))
     }
 
     /// True if forward and backward change nothing.
@@ -200,6 +211,10 @@ mod tests {
             ("Rectifier", Config::default()),
             ("Rectifier", config! { "leak_slope" => 0.1, "clipping" => 0.8 }),
             ("Tanh", config! { "alpha" => 1.7 }),
+            ("Logistic", Config::default()),
+            ("Saturation", config! { "threshold" => 0.6 }),
+            ("Softplus", Config::default()),
+            ("Swish", Config::default()),
         ];
         for kind in KINDS {
             assert!(configs.iter().any(|(k, _)| k == kind), "no case for {kind}");
@@ -208,10 +223,11 @@ mod tests {
             let f = create(kind, &config).unwrap();
             for x in [-2.1, -0.7, -0.01, 0.02, 0.5, 0.79, 1.3] {
                 let eps = 1e-6f64;
-                let mut y: [f64; 3] = [x - eps, x, x + eps];
+                let x3: [f64; 3] = [x - eps, x, x + eps];
+                let mut y = x3;
                 f.forward(&mut y);
                 let mut d = [1.0];
-                f.backward(&y[1..2], &mut d);
+                f.backward(if f.reads_input() { &x3[1..2] } else { &y[1..2] }, &mut d);
                 assert!((d[0] - (y[2] - y[0]) / (2.0 * eps)).abs() < 1e-8, "{kind} {config:?} at {x}: {}", d[0]);
             }
         }

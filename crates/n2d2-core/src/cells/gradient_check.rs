@@ -1,17 +1,22 @@
-//! Gradients of every cell against central differences, in double precision.
+//! Gradients of every cell against central differences in double precision, and single against double precision.
 //!
 //! With a fixed `gy`, the gradients of `sum(gy * y)` with respect to inputs and trainable parameters are what
 //! back-propagating `gy` must give. Every kind of the catalogue needs at least one case.
 
 use crate::activation::Activation;
 use crate::config::{Config, Value};
+use crate::error::Result;
 use crate::graph::{Unit, Var};
-use crate::{Tensor, config};
+use crate::{Float, Tensor, config};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 const EPS: f64 = 1e-6;
 const ATOL: f64 = 1e-5;
 const RTOL: f64 = 1e-3;
+/// Rounding in 32 bits, as a part of the largest value of a tensor (or of 1).
+const SINGLE: f64 = 2e-6;
 
 /// A cell with its parameters, and what it is given.
 struct Case {
@@ -21,6 +26,13 @@ struct Case {
     inputs: Vec<[usize; 4]>,
     activation: Option<(&'static str, Config)>,
     learn: bool,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Case { kind, config, inputs, activation, learn } = self;
+        write!(f, "{kind} {config:?} on {inputs:?}, {activation:?}, learn {learn}")
+    }
 }
 
 impl Case {
@@ -39,113 +51,174 @@ impl Case {
     }
 }
 
-/// A mapping of 3 channels and 4 outputs, none of its columns alike, one of them empty on request.
-fn mapping(rows: usize, columns: usize, values: &[u8]) -> Value {
-    Value::Mask(rows, columns, values.iter().map(|v| *v == 1).collect())
+/// Odd and even sizes, one image, one channel, one row, one pixel.
+const IMAGES: [[usize; 4]; 8] =
+    [[2, 3, 5, 6], [1, 1, 7, 3], [3, 2, 4, 4], [1, 4, 3, 3], [2, 1, 1, 5], [1, 5, 6, 2], [2, 2, 2, 2], [1, 3, 1, 1]];
+
+/// `base` with the parameters of `more` added or replaced.
+fn with(base: &Config, more: &Config) -> Config {
+    let mut c = base.clone();
+    more.iter().for_each(|(n, v)| c.set(n, v.clone()));
+    c
 }
 
-fn cases() -> Vec<Case> {
-    let conv = |more: Config| {
-        let mut c = config! { "nb_inputs" => 3usize, "nb_outputs" => 4usize, "kernel_dims" => [3usize, 2] };
-        more.iter().for_each(|(n, v)| c.set(n, v.clone()));
-        c
-    };
-    let fc = |more: Config| {
-        let mut c = config! { "nb_inputs" => 12usize, "nb_outputs" => 5usize };
-        more.iter().for_each(|(n, v)| c.set(n, v.clone()));
-        c
-    };
-    let pool = |pooling: &str, more: Config| {
-        let mut c = config! { "pooling" => pooling };
-        more.iter().for_each(|(n, v)| c.set(n, v.clone()));
-        c
-    };
-    let image = [2, 3, 5, 6];
-    let mut cases = vec![
-        Case::on("Conv", conv(Config::default()), &[image]),
-        Case::on("Conv", conv(config! { "stride_dims" => [2usize, 1], "padding_dims" => [1usize, 2] }), &[image]),
-        Case::on("Conv", conv(config! { "dilation_dims" => [2usize, 3], "padding_dims" => [2usize, 1] }), &[image]),
-        Case::on("Conv", conv(config! { "sub_sample_dims" => [2usize, 2], "no_bias" => true }), &[image]),
-        Case::on(
-            "Conv",
-            conv(config! { "nb_inputs" => 4usize, "mapping" => mapping(4, 4, &[1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1]) }),
-            &[[2, 4, 4, 4]],
-        ),
-        Case::on("Conv", conv(config! { "mapping" => mapping(3, 4, &[1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1]) }), &[image]),
-        Case::on("Conv", conv(config! { "nb_outputs" => 3usize, "mapping" => mapping(3, 3, &[1, 0, 0, 0, 1, 0, 0, 0, 1]) }), &[image]),
-        Case::on("Conv", conv(config! { "nb_input_cells" => 2usize }), &[[2, 3, 4, 4], [2, 3, 4, 4]]),
-        Case::on("Conv", conv(Config::default()), &[image]).with("Rectifier", config! { "leak_slope" => 0.1 }),
-        Case::on("Conv", conv(config! { "stride_dims" => [2usize, 2] }), &[image]).with("Tanh", config! { "alpha" => 0.7 }),
-        Case::on("Conv", conv(Config::default()), &[image]).with("Rectifier", Config::default()),
-        Case::on("Fc", fc(Config::default()), &[[3, 12, 1, 1]]),
-        Case::on("Fc", fc(Config::default()), &[[2, 3, 2, 2]]).with("Tanh", Config::default()),
-        Case::on("Fc", fc(config! { "no_bias" => true }), &[[2, 3, 2, 2]]).with("Rectifier", Config::default()),
-        Case::on("Fc", fc(config! { "drop_connect" => 0.6 }), &[[2, 12, 1, 1]]),
-        Case::on("Fc", fc(Config::default()), &[[2, 2, 2, 2], [2, 4, 1, 1]]),
-        Case::on("Activation", Config::default(), &[image]),
-        Case::on("Activation", Config::default(), &[image]).with("Rectifier", config! { "leak_slope" => 0.2, "clipping" => 0.6 }),
-        Case::on("Activation", Config::default(), &[[1, 2, 3, 3], [1, 1, 3, 3]]).with("Linear", config! { "clipping" => 0.5 }),
-        Case::on("Softmax", Config::default(), &[[3, 5, 1, 1]]),
-        Case::on("Softmax", config! { "group_size" => 3usize }, &[[2, 6, 2, 2]]),
-        Case::on("Dropout", config! { "dropout" => 0.3 }, &[image]),
-        Case::on("Dropout", Config::default(), &[image]).at_test(),
-        Case::on("BatchNorm2d", config! { "nb_inputs" => 3usize }, &[image]),
-        Case::on("BatchNorm2d", config! { "nb_inputs" => 3usize, "epsilon" => 0.1 }, &[[4, 3, 1, 1]]).with("Rectifier", Config::default()),
-        Case::on("BatchNorm2d", config! { "nb_inputs" => 3usize, "moving_average_momentum" => 0i64 }, &[image]),
-        Case::on("BatchNorm2d", config! { "nb_inputs" => 3usize }, &[[2, 1, 3, 3], [2, 2, 3, 3]]).at_test(),
-        Case::on("Reshape", config! { "dims" => vec![1i64, 1, -1] }, &[image]),
-        Case::on("Reshape", config! { "dims" => vec![0i64, 3, 5] }, &[image]),
-    ];
-    for pooling in ["Max", "Average"] {
+/// A mapping of `channels` rows and `outputs` columns where `connected(channel, output)`.
+fn mapping(channels: usize, outputs: usize, connected: impl Fn(usize, usize) -> bool) -> Value {
+    Value::Mask(channels, outputs, (0..channels * outputs).map(|i| connected(i / outputs, i % outputs)).collect())
+}
+
+fn conv_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for image in IMAGES {
+        let c = image[1];
+        let base = config! { "nb_inputs" => c, "nb_outputs" => 4usize, "kernel_dims" => [3usize, 2], "padding_dims" => [1usize, 1] };
+        let of = |more: &Config| Case::on("Conv", with(&base, more), &[image]);
         cases.extend([
-            Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 2i64 }), &[image]),
-            Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 2i64 }), &[[2, 11, 5, 4]]),
-            Case::on(
-                "Pool",
-                pool(pooling, config! { "pool_dims" => [3usize, 2], "stride_dims" => [2usize, 1], "padding_dims" => 1i64 }),
-                &[image],
-            ),
-            Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 3i64 }), &[image]),
-            Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "padding_dims" => 2i64 }), &[[1, 2, 2, 3]]),
-            Case::on("Pool", pool(pooling, config! { "global" => true }), &[image]).with("Tanh", Config::default()),
-            Case::on("Pool", pool(pooling, config! { "pool_dims" => 2i64, "stride_dims" => 2i64 }), &[[2, 2, 4, 4], [2, 3, 4, 4]]),
-            Case::on(
-                "Pool",
-                pool(pooling, config! { "pool_dims" => 2i64, "mapping" => mapping(3, 4, &[1, 0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 0]) }),
-                &[image],
-            ),
+            of(&config! {}),
+            of(&config! { "kernel_dims" => [1usize, 1] }),
+            of(&config! { "kernel_dims" => [2usize, 3], "padding_dims" => [2usize, 3] }),
+            // A stride larger than the kernel skips pixels.
+            of(&config! { "kernel_dims" => [2usize, 1], "stride_dims" => [3usize, 2] }),
+            of(&config! { "stride_dims" => [2usize, 1], "padding_dims" => [1usize, 2] }),
+            of(&config! { "dilation_dims" => [2usize, 3], "padding_dims" => [2usize, 2] }),
+            of(&config! { "sub_sample_dims" => [2usize, 2], "no_bias" => true }),
+            of(&config! { "sub_sample_dims" => [1usize, 3] }).with("Swish", config! {}),
+            of(&config! { "no_bias" => true }),
+            of(&config! { "mapping" => mapping(c, 4, |ch, o| (ch + o) % 3 != 1) }),
+            of(&config! { "nb_outputs" => c, "mapping" => mapping(c, c, |ch, o| ch == o) }),
+            of(&config! { "nb_outputs" => 2 * c, "mapping" => mapping(c, 2 * c, |ch, o| ch == o / 2), "stride_dims" => [1usize, 2] }),
+            Case::on("Conv", with(&base, &config! { "nb_input_cells" => 2usize }), &[image, image]),
+            of(&config! {}).with("Rectifier", config! { "leak_slope" => 0.1 }),
+            of(&config! {}).with("Rectifier", config! {}),
+            of(&config! { "stride_dims" => [2usize, 2] }).with("Tanh", config! { "alpha" => 0.7 }),
         ]);
+        if c % 2 == 0 {
+            cases.push(of(&config! { "mapping" => mapping(c, 4, |ch, o| ch / (c / 2) == o / 2) }));
+        }
     }
-    let three = [[2, 3, 2, 2]; 3];
-    for operation in ["Sum", "AbsSum", "EuclideanSum", "Prod", "Max"] {
-        let coefficients = config! { "operation" => operation, "weights" => vec![0.5, -2.0], "shifts" => vec![0.25] };
-        let mut per_channel = coefficients.clone();
-        per_channel.set("mode", "PerChannel");
+    cases
+}
+
+fn fc_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for image in IMAGES {
+        let [n, c, h, w] = image;
+        let base = config! { "nb_inputs" => c * h * w, "nb_outputs" => 5usize };
+        let of = |more: &Config| Case::on("Fc", with(&base, more), &[image]);
         cases.extend([
-            Case::on("ElemWise", config! { "operation" => operation }, &three),
-            Case::on("ElemWise", coefficients, &three).with("Tanh", Config::default()),
-            Case::on("ElemWise", per_channel, &three[..2]),
-            Case::on("ElemWise", config! { "operation" => operation }, &three[..1]),
+            of(&config! {}),
+            of(&config! { "no_bias" => true }).with("Rectifier", config! {}),
+            of(&config! { "nb_outputs" => 1usize }).with("Tanh", config! {}),
+            of(&config! { "drop_connect" => 0.6 }),
+            of(&config! {}).with("Softplus", config! {}),
+            Case::on("Fc", with(&base, &config! { "nb_input_cells" => 2usize }), &[image, [n, c * h * w, 1, 1]]),
         ]);
     }
     cases
 }
 
-/// Values in ]-1, 1[, all apart from each other and from 0 by far more than a difference reaches.
+fn pool_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (pooling, image) in ["Max", "Average"].into_iter().flat_map(|p| IMAGES.map(|i| (p, i))) {
+        let c = image[1];
+        let base = config! { "pooling" => pooling, "pool_dims" => [2usize, 2], "padding_dims" => [1usize, 1] };
+        let of = |more: &Config| Case::on("Pool", with(&base, more), &[image]);
+        cases.extend([
+            of(&config! { "stride_dims" => [2usize, 2] }),
+            of(&config! { "padding_dims" => [0usize, 0], "stride_dims" => [2usize, 2] }),
+            of(&config! { "pool_dims" => [3usize, 2], "stride_dims" => [2usize, 1], "padding_dims" => [1usize, 0] }),
+            of(&config! { "pool_dims" => [1usize, 2], "stride_dims" => [2usize, 3] }),
+            of(&config! { "padding_dims" => [2usize, 2] }).with("Rectifier", config! { "clipping" => 0.5 }),
+            of(&config! { "mapping" => mapping(c, 4, |ch, o| (ch + o) % 3 != 1) }),
+            Case::on("Pool", config! { "global" => true, "pooling" => pooling }, &[image]).with("Tanh", config! {}),
+            Case::on("Pool", base.clone(), &[image, image]),
+        ]);
+    }
+    for pooling in ["Max", "Average"] {
+        // More channels than a vector holds.
+        cases.push(Case::on("Pool", config! { "pooling" => pooling, "pool_dims" => 2i64, "stride_dims" => 2i64 }, &[[2, 11, 5, 4]]));
+    }
+    cases
+}
+
+fn cell_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for image in IMAGES {
+        let [n, c, h, w] = image;
+        let norm = config! { "nb_inputs" => c };
+        cases.extend([
+            Case::on("Activation", config! {}, &[image]),
+            Case::on("Activation", config! {}, &[image]).with("Rectifier", config! { "leak_slope" => 0.2, "clipping" => 0.6 }),
+            Case::on("Activation", config! {}, &[image]).with("Logistic", config! {}),
+            Case::on("Activation", config! {}, &[image]).with("Saturation", config! { "threshold" => 0.6 }),
+            Case::on("Activation", config! {}, &[image]).with("Softplus", config! {}),
+            Case::on("Activation", config! {}, &[image]).with("Swish", config! {}),
+            Case::on("Activation", config! {}, &[image, image]).with("Linear", config! { "clipping" => 0.5 }),
+            Case::on("Softmax", config! {}, &[image]),
+            Case::on("Softmax", config! { "group_size" => c }, &[image]),
+            Case::on("Softmax", config! { "group_size" => 3usize }, &[[n, 6, h, w]]),
+            Case::on("Dropout", config! { "dropout" => 0.3 }, &[image]),
+            Case::on("Dropout", config! {}, &[image]).at_test(),
+            Case::on("BatchNorm2d", norm.clone(), &[image]),
+            Case::on("BatchNorm2d", with(&norm, &config! { "epsilon" => 0.1 }), &[image]).with("Rectifier", config! {}),
+            Case::on("BatchNorm2d", with(&norm, &config! { "moving_average_momentum" => 0i64 }), &[image]),
+            Case::on("BatchNorm2d", norm, &[image]).at_test(),
+            Case::on("BatchNorm2d", config! { "nb_inputs" => 2 * c }, &[image, image]),
+            Case::on("Reshape", config! { "dims" => vec![1i64, 1, -1] }, &[image]),
+            Case::on("Reshape", config! { "dims" => vec![0i64, c as i64, h as i64] }, &[image]),
+        ]);
+        for operation in ["Sum", "AbsSum", "EuclideanSum", "Prod", "Max"] {
+            let coefficients = config! { "operation" => operation, "weights" => vec![0.5, -2.0], "shifts" => vec![0.25] };
+            cases.extend([
+                Case::on("ElemWise", config! { "operation" => operation }, &[image]),
+                Case::on("ElemWise", config! { "operation" => operation }, &[image; 3]),
+                Case::on("ElemWise", coefficients.clone(), &[image; 3]).with("Tanh", config! {}),
+                Case::on("ElemWise", with(&coefficients, &config! { "mode" => "PerInput" }), &[image; 2]),
+                Case::on("ElemWise", with(&coefficients, &config! { "mode" => "PerChannel" }), &[image; 2]),
+            ]);
+        }
+    }
+    cases
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    cases.extend(conv_cases());
+    cases.extend(fc_cases());
+    cases.extend(pool_cases());
+    cases.extend(cell_cases());
+    cases
+}
+
+/// Values in ]-1, 1[, all apart from each other and from 0 by far more than a difference reaches, and the same in 32 bits.
 fn values(len: usize, salt: usize) -> Vec<f64> {
-    (0..len).map(|i| (((i + 1) * 7919 + salt * 104_729) % 2003) as f64 / 1001.5 - 1.0 + 1e-4).collect()
+    (0..len).map(|i| f64::from((((i + 1) * 7919 + salt * 104_729) % 2003) as f32 / 1001.5 - 1.0 + 1e-4)).collect()
 }
 
 /// A case set up with its values.
-struct Check {
-    unit: Arc<Unit<f64>>,
-    inputs: Vec<Vec<f64>>,
+struct Check<T: Float> {
+    unit: Arc<Unit<T>>,
+    inputs: Vec<Vec<T>>,
     shapes: Vec<[usize; 4]>,
 }
 
-impl Check {
-    fn new(case: &Case) -> Self {
-        let unit = Unit::new("cell", case.kind, &case.config).unwrap();
+fn of<T: Float>(values: &[f64]) -> Vec<T> {
+    values.iter().map(|v| T::of(*v)).collect()
+}
+
+fn wide<T: Float>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|v| v.as_f64()).collect()
+}
+
+/// What a pass forth and back gives, by name.
+type Results = Vec<(String, Vec<f64>)>;
+
+impl<T: Float> Check<T> {
+    /// # Errors
+    /// Those of the constructor and of the shapes.
+    fn new(case: &Case) -> Result<Self> {
+        let unit = Unit::new("cell", case.kind, &case.config)?;
+        let shapes: Vec<&[usize]> = case.inputs.iter().map(<[usize; 4]>::as_slice).collect();
         unit.with(|u| {
             u.learn = case.learn;
             u.activation = case.activation.as_ref().map(|(kind, config)| Activation::new(kind, config).unwrap());
@@ -154,24 +227,42 @@ impl Check {
                 if p.name == "variances" {
                     v = v.into_iter().map(|v| v.abs() + 0.5).collect();
                 }
-                p.assign(&v).unwrap();
+                p.assign(&of(&v)).unwrap();
             }
         });
-        let inputs = case.inputs.iter().enumerate().map(|(i, s)| values(s.iter().product(), i)).collect();
-        Check { unit, inputs, shapes: case.inputs.clone() }
+        let inputs = shapes.iter().enumerate().map(|(i, s)| of(&values(s.iter().product(), i))).collect();
+        Ok(Check { unit, inputs, shapes: case.inputs.clone() })
     }
 
     /// One pass, always with the same random numbers.
-    fn pass(&self) -> (Vec<Var<f64>>, Var<f64>) {
-        let leaf = |(v, s): (&Vec<f64>, &[usize; 4])| Var::leaf(Tensor::from_vec(v.clone(), s).unwrap(), true);
+    fn pass(&self) -> Result<(Vec<Var<T>>, Var<T>)> {
+        let leaf = |(v, s): (&Vec<T>, &[usize; 4])| Var::leaf(Tensor::from_vec(v.clone(), s).unwrap(), true);
         let inputs: Vec<_> = self.inputs.iter().zip(&self.shapes).map(leaf).collect();
         self.unit.with(|u| u.step = 3);
-        let y = self.unit.call(&inputs).unwrap();
-        (inputs, y)
+        let y = self.unit.call(&inputs)?;
+        Ok((inputs, y))
     }
 
+    /// Output, and the gradients of inputs and trainable parameters for a fixed gradient of the output.
+    fn results(&self) -> Result<Results> {
+        let (inputs, y) = self.pass()?;
+        let gy = values(y.tensor().len(), 11);
+        y.back_propagate(Some(Tensor::from_vec(of(&gy), y.tensor().shape())?))?;
+        let mut results = vec![("output".to_string(), wide(&y.tensor().to_vec()))];
+        let zeros = |x: &Var<T>| Tensor::zeros(x.tensor().shape());
+        let gradient = |x: &Var<T>| wide(&x.grad().unwrap_or_else(|| zeros(x)).to_vec());
+        results.extend(inputs.iter().enumerate().map(|(i, x)| (format!("input {i}"), gradient(x))));
+        self.unit.with(|u| {
+            let trainable = u.cell.params().iter().filter(|p| p.solver.is_some());
+            results.extend(trainable.map(|p| (p.name.to_string(), wide(&p.grad_to_vec()))));
+        });
+        Ok(results)
+    }
+}
+
+impl Check<f64> {
     fn objective(&self, gy: &[f64]) -> f64 {
-        self.pass().1.tensor().to_vec().iter().zip(gy).map(|(y, d)| y * d).sum()
+        self.pass().unwrap().1.tensor().to_vec().iter().zip(gy).map(|(y, d)| y * d).sum()
     }
 
     /// The slope of the objective where `set` moves one value to and fro.
@@ -183,76 +274,116 @@ impl Check {
         set(self, 0.0);
         (high - low) / (2.0 * EPS)
     }
+
+    fn input_slopes(&mut self, gy: &[f64], k: usize) -> Vec<f64> {
+        (0..self.inputs[k].len())
+            .map(|i| {
+                let was = self.inputs[k][i];
+                self.slope(gy, |c, by| c.inputs[k][i] = was + by)
+            })
+            .collect()
+    }
+
+    fn param_slopes(&mut self, gy: &[f64], name: &str) -> Vec<f64> {
+        let at = self.unit.with(|u| u.cell.params().iter().position(|p| p.name == name)).unwrap();
+        let values = self.unit.with(|u| u.cell.params()[at].to_vec());
+        (0..values.len())
+            .map(|i| {
+                self.slope(gy, |c, by| {
+                    let mut moved = values.clone();
+                    moved[i] += by;
+                    c.unit.with(|u| u.cell.params_mut()[at].assign(&moved)).unwrap();
+                })
+            })
+            .collect()
+    }
 }
 
-fn compare(what: &str, gradient: &[f64], slopes: &[f64], wrong: &mut Vec<String>) {
-    assert_eq!(gradient.len(), slopes.len(), "{what}");
-    for (i, (g, s)) in gradient.iter().zip(slopes).enumerate() {
-        if (g - s).abs() > ATOL + RTOL * s.abs() || !g.is_finite() {
-            wrong.push(format!("{what}[{i}]: gradient {g}, difference {s}"));
+fn differences(what: &str, got: &[f64], expected: &[f64], tolerance: impl Fn(f64) -> f64, wrong: &mut Vec<String>) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        if (g - e).abs() > tolerance(*e) || !g.is_finite() {
+            wrong.push(format!("{what}[{i}]: {g}, expected {e}"));
         }
     }
 }
 
-fn check(case: &Case) -> Vec<String> {
-    let mut check = Check::new(case);
-    let (inputs, y) = check.pass();
-    let gy = values(y.tensor().len(), 11);
-    y.back_propagate(Some(Tensor::from_vec(gy.clone(), y.tensor().shape()).unwrap())).unwrap();
-    let input_grads: Vec<Vec<f64>> = inputs.iter().map(|x| x.grad().unwrap().to_vec()).collect();
-    let params: Vec<(usize, &str, Vec<f64>, Vec<f64>)> = check.unit.with(|u| {
-        let trainable = u.cell.params().iter().enumerate().filter(|(_, p)| p.solver.is_some());
-        trainable.map(|(i, p)| (i, p.name, p.to_vec(), p.grad_to_vec())).collect()
-    });
+/// What is wrong with the gradients of a case in double precision.
+fn check(case: &Case) -> Result<Vec<String>> {
+    let mut check = Check::<f64>::new(case)?;
+    let results = check.results()?;
+    let gy = values(results[0].1.len(), 11);
     let mut wrong = Vec::new();
-    for (k, gradient) in input_grads.iter().enumerate() {
-        let slopes: Vec<f64> = (0..gradient.len())
-            .map(|i| {
-                let was = check.inputs[k][i];
-                check.slope(&gy, |c, by| c.inputs[k][i] = was + by)
-            })
-            .collect();
-        compare(&format!("input {k}"), gradient, &slopes, &mut wrong);
+    for (k, (what, gradient)) in results[1..].iter().enumerate() {
+        let slopes = if k < case.inputs.len() { check.input_slopes(&gy, k) } else { check.param_slopes(&gy, what) };
+        differences(what, gradient, &slopes, |s| ATOL + RTOL * s.abs(), &mut wrong);
     }
-    for (p, name, at, gradient) in params {
-        let slopes: Vec<f64> = (0..at.len())
-            .map(|i| {
-                check.slope(&gy, |c, by| {
-                    let mut moved = at.clone();
-                    moved[i] += by;
-                    c.unit.with(|u| u.cell.params_mut()[p].assign(&moved)).unwrap();
-                })
-            })
-            .collect();
-        compare(name, &gradient, &slopes, &mut wrong);
-    }
-    wrong
+    Ok(wrong)
 }
 
-#[test]
-fn every_cell_has_cases() {
-    let cases = cases();
-    let missing: Vec<_> = super::KINDS.iter().filter(|k| !cases.iter().any(|c| c.kind == **k)).collect();
-    assert!(missing.is_empty(), "add gradient-check cases for {missing:?}");
+/// What differs between the fast kernels in 32 bits and the portable ones in 64.
+fn compare(case: &Case) -> Result<Vec<String>> {
+    let (single, double) = (Check::<f32>::new(case)?.results()?, Check::<f64>::new(case)?.results()?);
+    let mut wrong = Vec::new();
+    for ((what, s), (_, d)) in single.iter().zip(&double) {
+        let largest = d.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+        differences(what, s, d, |_| SINGLE * largest, &mut wrong);
+    }
+    Ok(wrong)
+}
+
+/// Runs every case; one that computes nothing must say so with a shape error, and no other error may come.
+fn run_all(what: impl Fn(&Case) -> Result<Vec<String>>) -> Vec<Case> {
+    let (mut report, mut ran) = (Vec::new(), Vec::new());
+    for case in cases() {
+        match what(&case) {
+            Ok(wrong) if wrong.is_empty() => ran.push(case),
+            Ok(wrong) => report.push(format!("{case}: {} wrong\n  {}", wrong.len(), wrong[..wrong.len().min(3)].join("\n  "))),
+            Err(e) if e.code() == "shape" => {}
+            Err(e) => report.push(format!("{case}: {e}")),
+        }
+    }
+    assert!(report.is_empty(), "{}", report.join("\n"));
+    ran
 }
 
 #[test]
 fn gradients_are_slopes() {
-    let mut report = Vec::new();
-    for case in cases() {
-        let wrong = check(&case);
-        if !wrong.is_empty() {
-            let first = wrong[..wrong.len().min(3)].join("\n  ");
-            let Case { kind, config, inputs, activation, learn } = case;
-            report.push(format!("{kind} {config:?} on {inputs:?}, {activation:?}, learn {learn}: {} wrong\n  {first}", wrong.len()));
+    let ran = run_all(check);
+    // Every parameter was checked on at least six shapes.
+    let mut shapes: BTreeMap<(&str, String), BTreeSet<&[[usize; 4]]>> = BTreeMap::new();
+    for case in &ran {
+        for name in std::iter::once("").chain(case.config.iter().map(|(n, _)| n)) {
+            shapes.entry((case.kind, name.to_string())).or_default().insert(&case.inputs);
         }
     }
-    assert!(report.is_empty(), "{}", report.join("\n"));
+    let few: Vec<_> = shapes.iter().filter(|(_, s)| s.len() < 6).map(|(k, s)| (k, s.len())).collect();
+    assert!(few.is_empty(), "fewer than six shapes: {few:?}");
+    let missing: Vec<_> = super::KINDS.iter().filter(|k| !ran.iter().any(|c| c.kind == **k)).collect();
+    assert!(missing.is_empty(), "add gradient-check cases for {missing:?}");
+}
+
+#[test]
+fn single_precision_agrees_with_double() {
+    assert!(run_all(compare).len() > 100);
+}
+
+#[test]
+fn a_window_larger_than_the_image_is_an_error() {
+    for (kind, config) in [
+        ("Conv", config! { "nb_inputs" => 2usize, "nb_outputs" => 1usize, "kernel_dims" => [4usize, 1] }),
+        ("Conv", config! { "nb_inputs" => 2usize, "nb_outputs" => 1usize, "kernel_dims" => [1usize, 2], "dilation_dims" => [1usize, 3] }),
+        ("Pool", config! { "pool_dims" => [1usize, 4] }),
+    ] {
+        let e = check(&Case::on(kind, config, &[[1, 2, 3, 3]])).unwrap_err();
+        assert_eq!(e.code(), "shape");
+        assert!(e.to_string().starts_with("cell: height and width of the input: expected "), "{e}");
+    }
 }
 
 #[test]
 fn a_gradient_that_is_not_the_slope_is_found() {
     // With a loss the gradient passes a softmax unchanged, which is the slope of the cross-entropy and not of the output.
-    let wrong = check(&Case::on("Softmax", config! { "with_loss" => true }, &[[1, 3, 1, 1]]));
-    assert!(wrong.len() == 3 && wrong[0].starts_with("input 0[0]: gradient"), "{wrong:?}");
+    let wrong = check(&Case::on("Softmax", config! { "with_loss" => true }, &[[1, 3, 1, 1]])).unwrap();
+    assert!(wrong.len() == 3 && wrong[0].starts_with("input 0[0]: "), "{wrong:?}");
 }

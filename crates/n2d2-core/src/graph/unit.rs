@@ -123,7 +123,8 @@ impl<T: Float> Unit<T> {
         let seed = u64::from(random::seed());
         let random_key = random::key(&[seed, hash(&self.name), inner.step]);
         let function = inner.activation.as_ref().map(Activation::function).filter(|f| !f.is_identity());
-        let fused = inner.cell.fuses_activation();
+        let from_input = function.as_ref().is_some_and(ActivationFn::reads_input);
+        let fused = inner.cell.fuses_activation() && !from_input;
         let frame = Frame {
             name: &self.name,
             inputs: &tensors,
@@ -141,11 +142,12 @@ impl<T: Float> Unit<T> {
             parallel_for(phase.items, phase.cost_ns, &|item| cell.forward(i, item, &frame));
             inner.cell.forward_end(i, &frame);
         }
-        if let Some(f) = function.as_ref().filter(|_| !fused) {
+        let activation = function.map(|f| (f, if from_input { copy_of(&output) } else { output.clone() }));
+        if let Some((f, _)) = activation.as_ref().filter(|_| !fused) {
             activate(f, &output);
         }
         let wants_gradient = inputs.iter().any(Var::wants_gradient) || inner.cell.params().iter().any(|p| p.solver.is_some());
-        let node = Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (inner.learn, random_key, function));
+        let node = Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (inner.learn, random_key, activation));
         Ok(Var::made_by(output, node, wants_gradient))
     }
 
@@ -186,8 +188,8 @@ impl<T: Float> Unit<T> {
     pub(super) fn backward(&self, node: &Node<T>, gy: &Tensor<T>) -> Result<()> {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        if let Some(f) = &node.activation {
-            deactivate(f, &node.output, gy);
+        if let Some((f, y)) = &node.activation {
+            deactivate(f, y, gy);
         }
         let wanted: Vec<bool> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();
         let joined = node.tensors.len() < node.inputs.len();
@@ -241,6 +243,18 @@ fn activate<T: Float>(f: &ActivationFn, y: &Tensor<T>) {
         // SAFETY: chunks are disjoint.
         f.forward(unsafe { y.part_mut(i * chunk, n) });
     });
+}
+
+/// A tensor of its own with the same values, which are one run of memory.
+fn copy_of<T: Float>(t: &Tensor<T>) -> Tensor<T> {
+    let copy = Tensor::uninit(t.shape());
+    let (items, chunk) = chunks(t.len());
+    parallel_for(items, t.len() / 4, &|i| {
+        let n = chunk.min(t.len() - i * chunk);
+        // SAFETY: chunks are disjoint, and the fresh tensor has no other user.
+        unsafe { copy.part_mut(i * chunk, n) }.copy_from_slice(t.part(i * chunk, n));
+    });
+    copy
 }
 
 fn deactivate<T: Float>(f: &ActivationFn, y: &Tensor<T>, gy: &Tensor<T>) {

@@ -34,7 +34,8 @@ pub(super) struct Node<T: Float> {
     pub(super) output: Tensor<T>,
     pub(super) learn: bool,
     pub(super) random_key: u64,
-    pub(super) activation: Option<ActivationFn>,
+    /// The activation, and what its derivative is computed from: the output, or what was the output before it.
+    pub(super) activation: Option<(ActivationFn, Tensor<T>)>,
     pub(super) slot: Arc<Slot<T>>,
 }
 
@@ -47,7 +48,7 @@ impl<T: Float> Node<T> {
         tensors: Vec<Tensor<T>>,
         saved: Saved<T>,
         output: Tensor<T>,
-        (learn, random_key, activation): (bool, u64, Option<ActivationFn>),
+        (learn, random_key, activation): (bool, u64, Option<(ActivationFn, Tensor<T>)>),
     ) -> Arc<Self> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         Arc::new(Node { serial, unit, inputs, tensors, saved, output, learn, random_key, activation, slot: Slot::new() })

@@ -30,6 +30,13 @@ pub trait Float: Element + num_traits::Float + AddAssign + SubAssign + MulAssign
     fn of(v: f64) -> Self;
     /// Widens to a double.
     fn as_f64(self) -> f64;
+    /// `e^x` in a form that loops vectorise (32 bits) or of the mathematical library (64 bits). In 32 bits the result lies
+    /// between 1e-38 and 1.7e38.
+    #[must_use]
+    fn exponential(self) -> Self;
+    /// `e^x - 1`, as [`Float::exponential`].
+    #[must_use]
+    fn exponential_m1(self) -> Self;
     /// The microkernels of this type for the instruction set in use.
     fn kernels() -> &'static crate::device::cpu::Kernels<Self>;
 }
@@ -42,6 +49,14 @@ impl Float for f32 {
     #[inline(always)]
     fn as_f64(self) -> f64 {
         f64::from(self)
+    }
+    #[inline(always)]
+    fn exponential(self) -> Self {
+        crate::exponential::exp(self)
+    }
+    #[inline(always)]
+    fn exponential_m1(self) -> Self {
+        crate::exponential::exp_m1(self)
     }
     fn kernels() -> &'static crate::device::cpu::Kernels<Self> {
         crate::device::cpu::kernels_f32()
@@ -56,6 +71,14 @@ impl Float for f64 {
     #[inline(always)]
     fn as_f64(self) -> f64 {
         self
+    }
+    #[inline(always)]
+    fn exponential(self) -> Self {
+        self.exp()
+    }
+    #[inline(always)]
+    fn exponential_m1(self) -> Self {
+        self.exp_m1()
     }
     fn kernels() -> &'static crate::device::cpu::Kernels<Self> {
         crate::device::cpu::kernels_f64()
