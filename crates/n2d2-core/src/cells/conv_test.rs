@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cells::Saved;
-use crate::device::cpu::{Isa, isas, kernels_f32_of, kernels_f64, parallel_for};
+use crate::device::cpu::{Isa, Window, isas, kernels_f32_of, kernels_f64, parallel_for};
 use crate::random::test_values as random;
 
 /// A case: channels, outputs, kernel, stride, padding, dilation, groups, batch, height, width.

@@ -7,10 +7,12 @@
 //!
 //! `drop_connect` is the probability to keep a weight while learning (one mask a batch, no rescaling); `normalize` scales
 //! the weights of each output to length 1 at every forward pass: `w <- w / sqrt(sum w^2 + 1e-6)`.
+//! A mapping (rows inputs, columns outputs) says which weights exist; the others stay zero.
 //! Gradients are minus the derivative, summed over the batch.
 //!
 //! Source: ONNX operator `Gemm`; drop-connect: Wan et al., "Regularization of neural networks using `DropConnect`", 2013.
 
+use super::convolution::{Mapping, pairs};
 use super::{Cell, Frame, Param, ParamLayout, Phase, Statistics};
 use crate::cells::frame::Inputs;
 use crate::config::Config;
@@ -19,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::random::Stream;
 use crate::tensor::{Float, Shape, Tensor, dims4};
 
-const KEYS: &[&str] = &["nb_inputs", "nb_outputs", "nb_input_cells", "no_bias", "drop_connect", "normalize"];
+const KEYS: &[&str] = &["nb_inputs", "nb_outputs", "nb_input_cells", "mapping", "no_bias", "drop_connect", "normalize"];
 /// Batch rows of a forward item.
 const ROWS: usize = 64;
 /// Weight rows of an item of the gradient towards the input.
@@ -54,6 +56,7 @@ impl<T: Float> Fc<T> {
         let block = kernels.width(outputs).block;
         let mut params = vec![Param::trainable("weights", &[outputs, inputs], Self::layout(inputs, outputs, block, 1))];
         params[0].fill_blocks = cells;
+        params[0].mask = Mapping::new(config, inputs, outputs)?.into_mask(inputs, outputs);
         if !config.bool_or("no_bias", false)? {
             let len = outputs.next_multiple_of(block);
             let layout = ParamLayout {
@@ -331,6 +334,7 @@ impl<T: Float> Cell<T> for Fc<T> {
             let g = unsafe { self.params[0].grad.part_mut(0, len) };
             g.iter_mut().zip(mask.part(0, len)).for_each(|(a, m)| *a *= *m);
         }
+        self.params[0].clear_unconnected(&self.params[0].grad);
         self.params.iter_mut().for_each(|p| p.grad_filled = true);
     }
 
@@ -349,7 +353,7 @@ impl<T: Float> Cell<T> for Fc<T> {
 
     fn statistics(&self, _inputs: &[&[usize]], _output: &[usize]) -> Statistics {
         let bias = if self.params.len() > 1 { self.outputs } else { 0 };
-        let n = (self.inputs * self.outputs + bias) as u64;
+        let n = (pairs(&self.params[0]) + bias) as u64;
         Statistics { params: n, macs: n }
     }
 }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::cells::Saved;
 use crate::device::cpu::{isas, kernels_f32_of, kernels_f64, parallel_for};
+use crate::config;
+use crate::graph::{Unit, Var};
 use crate::random::test_values as random;
 
 fn run<T: Float>(cell: &mut Fc<T>, x: &Tensor<T>, gy: &[f64], learn: bool) -> (Vec<T>, Vec<T>) {
@@ -119,4 +121,25 @@ fn bad_parameters_and_shapes_are_named() {
     let cell = Fc::<f32>::new(&crate::config! { "nb_inputs" => 6usize, "nb_outputs" => 1usize }).unwrap();
     let text = "Fc_0: values of a stimulus: expected 6, got 8 (input shape [5, 2, 2, 2])";
     assert_eq!(cell.output_shape("Fc_0", &[&[5, 2, 2, 2]]).unwrap_err().to_string(), text);
+}
+
+#[test]
+fn a_mapping_keeps_missing_connections_at_zero() -> Result<()> {
+    let mut config = config! { "nb_inputs" => 3usize, "nb_outputs" => 2usize, "no_bias" => true, "normalize" => true };
+    config.set("mapping", crate::Value::Mask(3, 2, vec![true, false, true, true, false, true]));
+    let unit = Unit::<f32>::new("fc", "Fc", &config)?;
+    unit.with(|u| u.cell.params_mut()[0].assign(&[3.0, 4.0, 9.0, 9.0, 6.0, 8.0]))?;
+    let y = unit.call(&[Var::leaf(Tensor::from_vec(vec![1.0, 1.0, 1.0], &[1, 3, 1, 1])?, false)])?;
+    let weights = unit.with(|u| u.cell.params()[0].to_vec());
+    for (w, expected) in weights.iter().zip([0.6, 0.8, 0.0, 0.0, 0.6, 0.8]) {
+        assert!((w - expected).abs() < 1e-6, "{weights:?}");
+    }
+    y.back_propagate(None)?;
+    assert_eq!(unit.with(|u| u.cell.params()[0].grad_to_vec()), [1.0, 1.0, 0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(unit.statistics(&[&[1, 3, 1, 1]])?.params, 4);
+    let wrong = crate::Value::Mask(2, 3, vec![true; 6]);
+    config.set("mapping", wrong);
+    let text = "fc: parameter `mapping` is 2x3, expected a bool matrix of 3 rows (inputs) and 2 columns (outputs)";
+    assert_eq!(Unit::<f32>::new("fc", "Fc", &config).err().unwrap().to_string(), text);
+    Ok(())
 }

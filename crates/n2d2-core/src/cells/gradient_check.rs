@@ -99,6 +99,33 @@ fn conv_cases() -> Vec<Case> {
     cases
 }
 
+fn deconv_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for image in IMAGES {
+        let c = image[1];
+        let base = config! { "nb_inputs" => c, "nb_outputs" => 4usize, "kernel_dims" => [3usize, 2] };
+        let of = |more: &Config| Case::on("Deconv", with(&base, more), &[image]);
+        cases.extend([
+            of(&config! {}),
+            of(&config! { "kernel_dims" => [1usize, 1], "no_bias" => true }),
+            of(&config! { "kernel_dims" => [4usize, 3], "stride_dims" => [2usize, 2], "padding_dims" => [1usize, 1] }),
+            of(&config! { "kernel_dims" => [2usize, 1], "stride_dims" => [3usize, 2] }),
+            of(&config! { "kernel_dims" => [2usize, 2], "dilation_dims" => [2usize, 3], "padding_dims" => [1usize, 1] }),
+            of(&config! { "mapping" => mapping(c, 4, |ch, o| (ch + o) % 3 != 1) }),
+            of(&config! { "nb_outputs" => c, "mapping" => mapping(c, c, |ch, o| ch == o), "stride_dims" => [1usize, 2] }),
+            of(&config! { "nb_outputs" => 2 * c, "mapping" => mapping(c, 2 * c, |ch, o| ch == o / 2), "padding_dims" => [1usize, 0] }),
+            Case::on("Deconv", with(&base, &config! { "nb_input_cells" => 2usize }), &[image, image]),
+            of(&config! {}).with("Rectifier", config! {}),
+            of(&config! { "stride_dims" => [2usize, 2] }).with("Tanh", config! { "alpha" => 0.7 }),
+            of(&config! {}).with("Swish", config! {}),
+        ]);
+        if c % 2 == 0 {
+            cases.push(of(&config! { "mapping" => mapping(c, 4, |ch, o| ch / (c / 2) == o / 2) }));
+        }
+    }
+    cases
+}
+
 fn fc_cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for image in IMAGES {
@@ -110,6 +137,7 @@ fn fc_cases() -> Vec<Case> {
             of(&config! { "no_bias" => true }).with("Rectifier", config! {}),
             of(&config! { "nb_outputs" => 1usize }).with("Tanh", config! {}),
             of(&config! { "drop_connect" => 0.6 }),
+            of(&config! { "mapping" => mapping(c * h * w, 5, |i, o| (i + o) % 3 != 1) }),
             of(&config! {}).with("Softplus", config! {}),
             Case::on("Fc", with(&base, &config! { "nb_input_cells" => 2usize }), &[image, [n, c * h * w, 1, 1]]),
         ]);
@@ -184,6 +212,7 @@ fn cell_cases() -> Vec<Case> {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(conv_cases());
+    cases.extend(deconv_cases());
     cases.extend(fc_cases());
     cases.extend(pool_cases());
     cases.extend(cell_cases());
@@ -374,6 +403,7 @@ fn a_window_larger_than_the_image_is_an_error() {
         ("Conv", config! { "nb_inputs" => 2usize, "nb_outputs" => 1usize, "kernel_dims" => [4usize, 1] }),
         ("Conv", config! { "nb_inputs" => 2usize, "nb_outputs" => 1usize, "kernel_dims" => [1usize, 2], "dilation_dims" => [1usize, 3] }),
         ("Pool", config! { "pool_dims" => [1usize, 4] }),
+        ("Deconv", config! { "nb_inputs" => 2usize, "nb_outputs" => 1usize, "kernel_dims" => 2i64, "padding_dims" => [2usize, 0] }),
     ] {
         let e = check(&Case::on(kind, config, &[[1, 2, 3, 3]])).unwrap_err();
         assert_eq!(e.code(), "shape");

@@ -4,6 +4,7 @@
 //! the executor runs the items of a phase on any thread in any order and starts the next phase when all are done. Which
 //! item computes what depends on shapes only, so results never depend on the number of threads.
 
+mod convolution;
 mod frame;
 mod param;
 
@@ -119,6 +120,7 @@ macro_rules! catalogue {
 
 catalogue! {
     "Conv" => conv::Conv,
+    "Deconv" => deconv::Deconv,
     "Fc" => fc::Fc,
     "Pool" => pool::Pool,
     "Activation" => activation::Activation,

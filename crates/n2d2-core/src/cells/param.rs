@@ -76,6 +76,8 @@ pub struct Param<T: Float> {
     pub mask: Option<Vec<bool>>,
     /// Number of input tensors, each of which is filled on its own (they share dimension 1 equally).
     pub fill_blocks: usize,
+    /// Filled with the outputs of the first input first, instead of the inputs of the first output; fans stay the same.
+    pub inputs_first: bool,
     /// Groups of outputs that see inputs of their own; each is filled with its own fan-in and fan-out.
     pub groups: usize,
 }
@@ -97,6 +99,7 @@ impl<T: Float> Param<T> {
             state: State::default(),
             mask: None,
             fill_blocks: 1,
+            inputs_first: false,
             groups: 1,
         }
     }
@@ -184,13 +187,25 @@ impl<T: Float> Param<T> {
         self.version += 1;
     }
 
+    /// Values of `[o, c, ...]` in logical order.
+    fn drawn(&self, dims: &[usize], filler: &FillerFn, random: &mut Mt19937) -> Vec<T> {
+        let values = filler.fill(dims, random);
+        if !self.inputs_first {
+            return values;
+        }
+        let [outputs, inputs] = [dims[0], dims[1]];
+        let run: usize = dims[2..].iter().product();
+        let from = |i: usize| (i / run % inputs * outputs + i / run / inputs) * run + i % run;
+        (0..values.len()).map(|i| values[from(i)]).collect()
+    }
+
     /// Draws new values, input tensor by input tensor.
     pub fn fill(&mut self, filler: &FillerFn, random: &mut Mt19937) {
         let blocks = self.fill_blocks;
         if blocks == 1 {
             let mut dims = self.dims.clone();
             dims[0] /= self.groups;
-            let values: Vec<T> = (0..self.groups).flat_map(|_| filler.fill(&dims, random)).collect();
+            let values: Vec<T> = (0..self.groups).flat_map(|_| self.drawn(&dims, filler, random)).collect();
             self.assign(&values).expect("a filler gives as many values as it is asked for");
             return;
         }
@@ -199,8 +214,7 @@ impl<T: Float> Param<T> {
         let (run, row) = (dims[1..].iter().product::<usize>(), self.dims[1..].iter().product::<usize>());
         let mut all = vec![T::zero(); self.len()];
         for k in 0..blocks {
-            let part: Vec<T> = filler.fill(&dims, random);
-            for (o, values) in part.chunks_exact(run).enumerate() {
+            for (o, values) in self.drawn(&dims, filler, random).chunks_exact(run).enumerate() {
                 all[o * row + k * run..][..run].copy_from_slice(values);
             }
         }

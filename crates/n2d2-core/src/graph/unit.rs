@@ -70,8 +70,13 @@ impl<T: Float> Unit<T> {
         let mut config = config.clone();
         config.set_owner(&name);
         let cell = cells::create::<T>(kind, &config)?;
+        Ok(Self::with_cell(name, cell))
+    }
+
+    /// Names a cell that was made before.
+    pub fn with_cell(name: impl Into<String>, cell: Box<dyn Cell<T>>) -> Arc<Self> {
         let inner = Inner { cell, activation: None, learn: true, back_propagate: true, step: 0 };
-        Ok(Arc::new(Unit { name, id: UNITS.fetch_add(1, Ordering::Relaxed), inner: Mutex::new(inner) }))
+        Arc::new(Unit { name: name.into(), id: UNITS.fetch_add(1, Ordering::Relaxed), inner: Mutex::new(inner) })
     }
 
     /// The name.

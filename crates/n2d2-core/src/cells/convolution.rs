@@ -1,0 +1,466 @@
+//! What `Conv` and `Deconv` compute with: the sweep of a convolution, its adjoint, and its weight gradient.
+//!
+//! A [`Convolution`] maps images `[h, w, channels]` to `[oh, ow, outputs]`. `Conv` runs the sweep forth and the adjoint
+//! back; `Deconv` is the adjoint of the convolution from its outputs to its inputs, so it runs them the other way round. The weight
+//! gradient takes the images of both sides and is the same for both.
+//!
+//! Weights lie in memory as `[group][block of outputs][r][s][channel of the group][output of the block]`, which the sweep
+//! reads as it is; the adjoint reads a packed copy, made once for each change of the weights.
+
+use super::{Param, ParamLayout, Phase};
+use crate::config::Config;
+use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window};
+use crate::error::Result;
+use crate::tensor::{Float, Tensor};
+
+/// Values of an item of the reduction.
+const REDUCE: usize = 4096;
+
+/// Connections between input channels and outputs (of a dense layer: between its inputs and outputs).
+pub(super) enum Mapping {
+    /// Equal blocks on the diagonal; 1 is all to all.
+    Groups(usize),
+    /// `[output][channel]`.
+    Irregular(Vec<bool>),
+}
+
+impl Mapping {
+    /// Reads the parameter `mapping`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Type`] for anything but a bool matrix, [`crate::Error::Value`] for one of another size.
+    pub(super) fn new(config: &Config, channels: usize, outputs: usize) -> Result<Self> {
+        let Some((rows, columns, connected)) = config.mask("mapping")? else {
+            return Ok(Mapping::Groups(1));
+        };
+        if (rows, columns) != (channels, outputs) {
+            let expected = format!("a bool matrix of {channels} rows (inputs) and {outputs} columns (outputs)");
+            return Err(config.error("mapping", format!("{rows}x{columns}"), expected));
+        }
+        let at = |c: usize, o: usize| connected[c * outputs + o];
+        let first_row = (0..outputs).filter(|o| at(0, *o)).count();
+        if first_row > 0 && outputs.is_multiple_of(first_row) && channels.is_multiple_of(outputs / first_row) {
+            let groups = outputs / first_row;
+            let (cg, kg) = (channels / groups, outputs / groups);
+            if (0..channels).all(|c| (0..outputs).all(|o| at(c, o) == (c / cg == o / kg))) {
+                return Ok(Mapping::Groups(groups));
+            }
+        }
+        Ok(Mapping::Irregular((0..outputs * channels).map(|i| connected[i % channels * outputs + i / channels]).collect()))
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        if let Mapping::Groups(g) = self { *g } else { 1 }
+    }
+
+    /// All connections `[output][channel]`, `None` if everything is connected.
+    pub(super) fn into_mask(self, channels: usize, outputs: usize) -> Option<Vec<bool>> {
+        match self {
+            Mapping::Groups(1) => None,
+            Mapping::Groups(g) => {
+                let (cg, kg) = (channels / g, outputs / g);
+                Some((0..outputs * channels).map(|i| i / channels / kg == i % channels / cg).collect())
+            }
+            Mapping::Irregular(mask) => Some(mask),
+        }
+    }
+
+    /// Tells a parameter which of its values exist.
+    pub(super) fn mask(self, weights: &mut Param<impl Float>) {
+        weights.groups = self.groups();
+        if let Mapping::Irregular(mask) = self {
+            weights.mask = Some(mask);
+        }
+    }
+}
+
+/// The window of a convolution, from the parameters of its cell.
+///
+/// # Errors
+/// The errors of [`Config`].
+pub(super) fn window(config: &Config) -> Result<Window> {
+    Ok(Window {
+        kernel: config.pair_or("kernel_dims", None, 1)?,
+        stride: config.pair_or("stride_dims", Some([1, 1]), 1)?,
+        padding: config.pair_or("padding_dims", Some([0, 0]), 0)?,
+        dilation: config.pair_or("dilation_dims", Some([1, 1]), 1)?,
+    })
+}
+
+/// Everything that depends on the sizes of a batch.
+struct Plan {
+    n: usize,
+    /// `[h, w, channels]`.
+    image: [usize; 3],
+    /// `[oh, ow, outputs]`.
+    full: [usize; 3],
+    sweep: Geometry,
+    adjoint: Geometry,
+    /// None for depthwise, which sums image by image.
+    gradient: Option<GradientPlan>,
+    /// Size of the padded image; equal to the image if no tap leaves it.
+    padded: [usize; 3],
+    image_groups: usize,
+}
+
+/// A convolution from `channels` to `outputs`: sizes, kernels, packed weights and buffers.
+pub(super) struct Convolution<T: Float> {
+    pub(super) window: Window,
+    pub(super) channels: usize,
+    pub(super) outputs: usize,
+    pub(super) groups: usize,
+    depthwise: bool,
+    kernels: &'static Kernels<T>,
+    plan: Option<Plan>,
+    /// Weights for the adjoint, and the version they were packed from.
+    packed: Tensor<T>,
+    packed_version: u64,
+    /// The images with their border of zeros, for the weight gradient.
+    padded: Option<Tensor<T>>,
+    weight_parts: Tensor<T>,
+    bias_parts: Tensor<T>,
+}
+
+impl<T: Float> Convolution<T> {
+    pub(super) fn new(window: Window, [channels, outputs]: [usize; 2], groups: usize, kernels: &'static Kernels<T>) -> Self {
+        let empty = || Tensor::zeros(&[0]);
+        Convolution {
+            window,
+            channels,
+            outputs,
+            groups,
+            depthwise: groups > 1 && channels == groups && outputs == groups,
+            kernels,
+            plan: None,
+            packed: empty(),
+            packed_version: 0,
+            padded: None,
+            weight_parts: empty(),
+            bias_parts: empty(),
+        }
+    }
+
+    /// Channels and outputs of a group.
+    fn per_group(&self) -> [usize; 2] {
+        [self.channels / self.groups, self.outputs / self.groups]
+    }
+
+    /// Where the weight `[output, channel of the group, r, s]` lies; with `adjoint`, `[channel, output of the group, r, s]`.
+    pub(super) fn weights_layout(&self, adjoint: bool) -> ParamLayout {
+        let [cg, kg] = self.per_group();
+        let [kh, kw] = self.window.kernel;
+        if self.depthwise {
+            let (k, strides) = (self.outputs, vec![0, kw * self.outputs, self.outputs]);
+            let (inner, inner_stride, len) = (1, 0, kh * kw * k);
+            return ParamLayout { per_group: k, group_stride: 0, block: k, block_stride: 0, strides, inner, inner_stride, len };
+        }
+        let block = self.kernels.width(kg).block;
+        let block_stride = kh * kw * cg * block;
+        let group_stride = kg.div_ceil(block) * block_stride;
+        let len = self.groups * group_stride;
+        let [row, column] = [kw * cg * block, cg * block];
+        if adjoint {
+            let strides = vec![block_stride, row, column];
+            ParamLayout { per_group: cg, group_stride, block: 1, block_stride: block, strides, inner: block, inner_stride: 1, len }
+        } else {
+            let strides = vec![block, row, column];
+            ParamLayout { per_group: kg, group_stride, block, block_stride, strides, inner: 1, inner_stride: 0, len }
+        }
+    }
+
+    /// Where the biases of `targets` maps lie: each group padded to whole blocks of the kernel that writes them.
+    pub(super) fn bias_layout(&self, targets: usize) -> ParamLayout {
+        let per_group = if self.depthwise { targets } else { targets / self.groups };
+        let block = self.kernels.width(per_group).block;
+        let padded = if self.depthwise { targets } else { per_group.next_multiple_of(block) };
+        let len = targets / per_group * padded;
+        let strides = Vec::new();
+        ParamLayout { per_group, group_stride: padded, block: padded, block_stride: 0, strides, inner: 1, inner_stride: 0, len }
+    }
+
+    /// Prepares passes over `n` images `[h, w]` whose output is `[oh, ow]`.
+    pub(super) fn prepare(&mut self, n: usize, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) {
+        let (image, full) = ([h, w, self.channels], [oh, ow, self.outputs]);
+        if self.plan.as_ref().is_some_and(|p| p.n == n && p.image == image && p.full == full) {
+            return;
+        }
+        let [cg, kg] = self.per_group();
+        let [ph, pw] = self.window.padding;
+        let padded = [h + 2 * ph, w + 2 * pw, self.channels];
+        self.plan = Some(Plan {
+            n,
+            image,
+            full,
+            sweep: Geometry::forward(&self.window, image, full, cg),
+            adjoint: Geometry::backward(&self.window, image, full, kg),
+            gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, padded, full, self.groups)),
+            padded,
+            image_groups: n.min(16),
+        });
+    }
+
+    fn plan(&self) -> &Plan {
+        self.plan.as_ref().expect("a pass begins with a plan")
+    }
+
+    /// Multiply-accumulates of a sweep, or of the adjoint, over the batch.
+    pub(super) fn macs(&self) -> usize {
+        let ([oh, ow, _], [cg, _], [kh, kw]) = (self.plan().full, self.per_group(), self.window.kernel);
+        self.plan().n * oh * ow * self.outputs * cg * kh * kw
+    }
+
+    fn job<'a>(&'a self, adjoint: bool, x: &'a Tensor<T>, w: &'a [T], y: *mut T) -> Job<'a, T> {
+        let (plan, [cg, kg]) = (self.plan(), self.per_group());
+        Job {
+            geometry: if adjoint { &plan.adjoint } else { &plan.sweep },
+            kernels: self.kernels,
+            x: x.part(0, x.len()),
+            w,
+            bias: &[],
+            y,
+            groups: self.groups,
+            c_group: if adjoint { kg } else { cg },
+            k_group: if adjoint { cg } else { kg },
+            relu: false,
+            depthwise: self.depthwise,
+        }
+    }
+
+    /// Items of a sweep.
+    pub(super) fn sweep_items(&self) -> usize {
+        self.plan().n * self.plan().sweep.bands()
+    }
+
+    /// Computes item `item` of the sweep from `x` to `y` and returns the part of `y` that it wrote.
+    pub(super) fn sweep(&self, item: usize, x: &Tensor<T>, weights: &Param<T>, bias: &[T], relu: bool, y: &Tensor<T>) -> (usize, usize) {
+        let job = self.job(false, x, weights.value.part(0, weights.layout.len), y.as_ptr());
+        // SAFETY: `y` has the plan's shape; each item writes its own band.
+        unsafe { Job { bias, relu, ..job }.run(item) }
+    }
+
+    /// Items of the adjoint.
+    pub(super) fn adjoint_items(&self) -> usize {
+        self.plan().n * self.plan().adjoint.bands()
+    }
+
+    /// Computes item `item` of the adjoint from `d` to `gx`, with weights packed before, and returns the part it wrote.
+    pub(super) fn adjoint(&self, item: usize, d: &Tensor<T>, bias: &[T], relu: bool, gx: &Tensor<T>) -> (usize, usize) {
+        let job = self.job(true, d, self.packed.part(0, self.packed.len()), gx.as_ptr());
+        // SAFETY: `gx` has the plan's shape; each item writes its own band.
+        unsafe { Job { bias, relu, ..job }.run(item) }
+    }
+
+    /// The width of the packed weights of the adjoint.
+    fn packed_block(&self) -> usize {
+        self.kernels.width(self.per_group()[0]).block
+    }
+
+    /// Makes room for the packed weights and returns the number of items that pack them: 0 if they are up to date.
+    pub(super) fn packing(&mut self, weights: &Param<T>) -> usize {
+        let [cg, kg] = self.per_group();
+        let taps = self.plan().adjoint.taps().len();
+        let blocks = cg.div_ceil(self.packed_block());
+        let len = if self.depthwise { taps * self.outputs } else { self.groups * blocks * self.packed_block() * taps * kg };
+        if self.packed.len() != len {
+            self.packed = Tensor::zeros(&[len]);
+            self.packed_version = 0;
+        }
+        match self.packed_version == weights.version {
+            true => 0,
+            false if self.depthwise => 1,
+            false => self.groups * blocks,
+        }
+    }
+
+    /// Elements of the packed weights.
+    pub(super) fn packed_len(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// Packs block `item` of `items`: `[group][block of channels][tap][output][channel of the block]`.
+    pub(super) fn pack(&self, item: usize, items: usize, weights: &Param<T>) {
+        let len = self.packed.len() / items;
+        // SAFETY: item `item` packs its own block.
+        let packed = unsafe { self.packed.part_mut(item * len, len) };
+        let layout = self.weights_layout(false);
+        let from = weights.value.part(0, layout.len);
+        let taps = self.plan().adjoint.taps().iter();
+        if self.depthwise {
+            for (tap, to) in taps.zip(packed.chunks_exact_mut(self.outputs)) {
+                to.copy_from_slice(&from[layout.at(&[0, 0, tap[0], tap[1]])..][..self.outputs]);
+            }
+            return;
+        }
+        let ([cg, kg], block) = (self.per_group(), self.packed_block());
+        let blocks = cg.div_ceil(block);
+        let (group, c0) = (item / blocks, item % blocks * block);
+        let columns = block.min(cg - c0);
+        for (tap, to) in taps.zip(packed.chunks_exact_mut(kg * block)) {
+            for (k, row) in to.chunks_exact_mut(block).enumerate() {
+                let at = layout.at(&[group * kg + k, c0, tap[0], tap[1]]);
+                for (c, v) in row.iter_mut().enumerate().take(columns) {
+                    *v = from[at + c * layout.strides[0]];
+                }
+            }
+        }
+    }
+
+    /// Notes that the packed weights are those of this version.
+    pub(super) fn packed(&mut self, weights: &Param<T>) {
+        self.packed_version = weights.version;
+    }
+
+    /// Makes room for the padded images and the parts of gradients of `biases` maps; returns the number of images to pad.
+    pub(super) fn padding(&mut self, weights: &Param<T>, biases: usize) -> usize {
+        let plan = self.plan();
+        let (n, [ph, pw, c], image_groups) = (plan.n, plan.padded, plan.image_groups);
+        let pads = self.window.padding != [0, 0];
+        self.padded = pads.then(|| Tensor::uninit(&[n, c, ph, pw]));
+        if self.reduces() {
+            self.weight_parts = Tensor::uninit(&[self.weight_groups() * weights.layout.len]);
+        }
+        self.bias_parts = Tensor::uninit(&[image_groups * biases]);
+        if pads { n } else { 0 }
+    }
+
+    /// Copies image `i` of `x` into its border of zeros.
+    pub(super) fn pad(&self, x: &Tensor<T>, i: usize) {
+        let (Some(padded), plan) = (&self.padded, self.plan()) else { return };
+        let ([h, w, c], [ph, pw, _]) = (plan.image, plan.padded);
+        // SAFETY: item i writes image i only.
+        let image = unsafe { padded.part_mut(i * ph * pw * c, ph * pw * c) };
+        let [top, left] = self.window.padding;
+        image[..top * pw * c].fill(T::zero());
+        image[(top + h) * pw * c..].fill(T::zero());
+        let rows = image[top * pw * c..(top + h) * pw * c].chunks_exact_mut(pw * c);
+        for (row, from) in rows.zip(x.part(i * h * w * c, h * w * c).chunks_exact(w * c)) {
+            row[..left * c].fill(T::zero());
+            row[left * c..(left + w) * c].copy_from_slice(from);
+            row[(left + w) * c..].fill(T::zero());
+        }
+    }
+
+    /// Groups of images that sum weight gradients apart from each other.
+    fn weight_groups(&self) -> usize {
+        let plan = self.plan();
+        plan.gradient.as_ref().map_or(plan.image_groups, |g| g.groups)
+    }
+
+    /// True if the weight gradient is summed in parts that [`Convolution::reduce`] adds.
+    pub(super) fn reduces(&self) -> bool {
+        self.depthwise || self.weight_groups() > 1
+    }
+
+    /// Items of the weight gradient, and of the bias gradient.
+    pub(super) fn gradient_items(&self, has_bias: bool) -> [usize; 2] {
+        let plan = self.plan();
+        let weights = plan.gradient.as_ref().map_or(plan.image_groups, GradientPlan::items);
+        [weights, if has_bias { plan.image_groups } else { 0 }]
+    }
+
+    /// Computes item `item` of the weight gradient from the images `x` and the output side `d`.
+    pub(super) fn weight_gradient(&self, item: usize, x: &Tensor<T>, d: &Tensor<T>, weights: &Param<T>) {
+        let x = self.padded.as_ref().unwrap_or(x);
+        let Some(gradient) = &self.plan().gradient else {
+            return self.depthwise_gradient(item, x, d, weights.layout.len);
+        };
+        let direct = gradient.groups == 1;
+        let g = if direct { &weights.grad } else { &self.weight_parts };
+        // SAFETY: the plan was made for these tensors; items write disjoint tiles.
+        unsafe { gradient.run(self.kernels, item, x.as_ptr(), d.as_ptr(), g.as_ptr(), direct && weights.grad_filled) };
+    }
+
+    fn depthwise_gradient(&self, group: usize, x: &Tensor<T>, d: &Tensor<T>, len: usize) {
+        let plan = self.plan();
+        let ([ph, pw, c], [oh, ow, _]) = (plan.padded, plan.full);
+        let [kh, kw] = self.window.kernel;
+        let tap = |t: usize| (t / kw * self.window.dilation[0] * pw + t % kw * self.window.dilation[1]) * c;
+        let taps: Vec<usize> = (0..kh * kw).map(tap).collect();
+        // SAFETY: group `group` writes its own part.
+        let g = unsafe { self.weight_parts.part_mut(group * len, len) };
+        g.fill(T::zero());
+        for i in group * plan.n / plan.image_groups..(group + 1) * plan.n / plan.image_groups {
+            let tile = DepthwiseGrad {
+                x: x.part(i * ph * pw * c, ph * pw * c).as_ptr(),
+                taps: &taps,
+                x_strides: [self.window.stride[1] * c, self.window.stride[0] * pw * c],
+                d: d.part(i * oh * ow * c, oh * ow * c).as_ptr(),
+                d_strides: [c, ow * c],
+                rows: oh,
+                pixels: ow,
+                channels: c,
+                g: g.as_mut_ptr(),
+                g_stride: c,
+            };
+            // SAFETY: every tap of every output lies inside the padded image.
+            unsafe { self.kernels.depthwise_grad(&tile) };
+        }
+    }
+
+    /// Sums the gradient `gy` of `maps` maps over the pixels of one group of images.
+    pub(super) fn bias_gradient(&self, group: usize, gy: &Tensor<T>, maps: usize) {
+        let plan = self.plan();
+        let (from, to) = (group * plan.n / plan.image_groups, (group + 1) * plan.n / plan.image_groups);
+        let image = gy.len() / plan.n;
+        // SAFETY: group `group` writes its own part.
+        let sums = unsafe { self.bias_parts.part_mut(group * maps, maps) };
+        self.kernels.column_sum(gy.part(from * image, (to - from) * image), maps, maps, sums);
+    }
+
+    /// Adds the sums of all groups of images to the gradient of the bias.
+    pub(super) fn finish_bias(&self, bias: &mut Param<T>) {
+        let (groups, maps) = (self.plan().image_groups, bias.len());
+        let parts = self.bias_parts.part(0, self.bias_parts.len());
+        for o in 0..maps {
+            let sum: T = (0..groups).map(|g| parts[g * maps + o]).sum();
+            let at = bias.layout.at(&[o]);
+            // SAFETY: the cell is locked and no item runs.
+            let to = &mut unsafe { bias.grad.part_mut(at, 1) }[0];
+            *to = if bias.grad_filled { *to + sum } else { sum };
+        }
+        bias.grad_filled = true;
+    }
+
+    /// The phase that adds the parts of the weight gradient, if it is summed in parts.
+    pub(super) fn reduction(&self, weights: &Param<T>) -> Option<Phase> {
+        self.reduces().then(|| Phase::streaming(weights.layout.len.div_ceil(REDUCE), self.weight_parts.len()))
+    }
+
+    /// Adds the partial gradients of the values of an item.
+    pub(super) fn reduce(&self, item: usize, weights: &Param<T>) {
+        let (start, n) = (item * REDUCE, REDUCE.min(weights.layout.len - item * REDUCE));
+        // SAFETY: items reduce disjoint ranges.
+        let to = unsafe { weights.grad.part_mut(start, n) };
+        if !weights.grad_filled {
+            to.fill(T::zero());
+        }
+        for part in self.weight_parts.part(0, self.weight_parts.len()).chunks_exact(weights.layout.len) {
+            to.iter_mut().zip(&part[start..start + n]).for_each(|(a, b)| *a += *b);
+        }
+    }
+
+    /// Marks the weight gradient as complete and gives up the buffers of the pass.
+    pub(super) fn finish_weights(&mut self, weights: &mut Param<T>) {
+        weights.grad_filled = true;
+        weights.clear_unconnected(&weights.grad);
+        self.padded = None;
+    }
+
+    /// Taps of all outputs `[oh, ow]` of one channel that fall inside an image `[h, w]`.
+    pub(super) fn taps_inside(&self, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) -> usize {
+        // Along an axis the sum over outputs, and the product of both axes.
+        let inside = |axis: usize, size: usize, outputs: usize| -> usize {
+            let at = |o: usize, k: usize| {
+                (o * self.window.stride[axis] + k * self.window.dilation[axis]) as isize - self.window.padding[axis] as isize
+            };
+            (0..outputs).map(|o| (0..self.window.kernel[axis]).filter(|k| (0..size as isize).contains(&at(o, *k))).count()).sum()
+        };
+        inside(0, h, oh) * inside(1, w, ow)
+    }
+}
+
+/// Connected pairs of an output and a channel.
+pub(super) fn pairs(weights: &Param<impl Float>) -> usize {
+    let per_pair: usize = weights.dims[2..].iter().product();
+    weights.mask.as_ref().map_or(weights.len() / per_pair, |m| m.iter().filter(|c| **c).count())
+}

@@ -1,0 +1,197 @@
+//! Transposed convolution with bias, groups, stride, padding and dilation.
+//!
+//! `y[o, p, q] = b[o] + sum over connected c and over i, j, r, s with p = i*sh - ph + r*dh, q = j*sw - pw + s*dw of w[o, c, r, s] * x[c, i, j]`
+//!
+//! Input `[n, c, h, w]`, output `[n, o, oh, ow]` with `oh = (h - 1) s + d (k - 1) + 1 - 2p`. It is the adjoint of the
+//! convolution from `o` to `c` channels with the same window: forward runs that convolution's gradient towards its input,
+//! the gradient towards the input runs its sweep. Several inputs count as one, joined along channels.
+//!
+//! A mapping (rows inputs, columns outputs) of equal blocks on the diagonal is computed as groups; any other keeps full
+//! weights, those of missing connections zero. Gradients are minus the derivative, summed over the batch.
+//!
+//! Source: M. D. Zeiler et al., "Deconvolutional networks", CVPR 2010; ONNX operator `ConvTranspose`.
+
+use super::convolution::{Convolution, Mapping, pairs, window};
+use super::{Cell, Frame, Param, Phase, Statistics};
+use crate::config::Config;
+use crate::device::cpu::Kernels;
+use crate::error::{Error, Result};
+use crate::tensor::{Float, Shape, dims4};
+
+const KEYS: &[&str] =
+    &["nb_inputs", "nb_outputs", "kernel_dims", "nb_input_cells", "stride_dims", "padding_dims", "dilation_dims", "mapping", "no_bias"];
+
+/// The transposed convolution cell.
+pub struct Deconv<T: Float> {
+    /// From the outputs of this cell to its inputs.
+    convolution: Convolution<T>,
+    params: Vec<Param<T>>,
+    /// Blocks to pack in the running forward pass, images to pad in the running backward pass.
+    preparation: usize,
+}
+
+impl<T: Float> Deconv<T> {
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        Self::with_kernels(config, T::kernels())
+    }
+
+    /// A transposed convolution on given kernels, so that tests can compare instruction sets.
+    pub(crate) fn with_kernels(config: &Config, kernels: &'static Kernels<T>) -> Result<Self> {
+        config.only(KEYS)?;
+        let cells = config.count("nb_input_cells", Some(1))?;
+        let channels = config.count("nb_inputs", None)? * cells;
+        let outputs = config.count("nb_outputs", None)?;
+        let window = window(config)?;
+        let mapping = Mapping::new(config, channels, outputs)?;
+        let groups = mapping.groups();
+        let convolution = Convolution::new(window, [outputs, channels], groups, kernels);
+        let [kh, kw] = window.kernel;
+        let layout = convolution.weights_layout(true);
+        let mut params = vec![Param::trainable("weights", &[outputs, channels / groups, kh, kw], layout)];
+        params[0].fill_blocks = if groups == 1 { cells } else { 1 };
+        params[0].inputs_first = true;
+        mapping.mask(&mut params[0]);
+        if !config.bool_or("no_bias", false)? {
+            params.push(Param::trainable("bias", &[outputs], convolution.bias_layout(outputs)));
+        }
+        Ok(Deconv { convolution, params, preparation: 0 })
+    }
+
+    fn output_size(&self, name: &str, size: [usize; 2]) -> Result<[usize; 2]> {
+        let w = &self.convolution.window;
+        let along = |axis: usize| {
+            let reach = (size[axis] - 1) * w.stride[axis] + w.dilation[axis] * (w.kernel[axis] - 1) + 1;
+            reach.checked_sub(2 * w.padding[axis]).filter(|n| *n > 0)
+        };
+        if let (Some(oh), Some(ow)) = (along(0), along(1)) {
+            return Ok([oh, ow]);
+        }
+        let [h, width] = size;
+        let need = format!(
+            "at least 1 pixel of output: a larger input, or less padding than {:?} for the kernel {:?} (stride {:?}, dilation {:?})",
+            w.padding, w.kernel, w.stride, w.dilation
+        );
+        Err(Error::shape(name, "height and width of the input", need, format!("{h}x{width}")))
+    }
+
+    fn prepare(&mut self, f: &Frame<'_, T>) -> Result<()> {
+        let [n, _, h, w] = dims4(f.inputs[0].shape());
+        let output = self.output_size(f.name, [h, w])?;
+        self.convolution.prepare(n, output, [h, w]);
+        Ok(())
+    }
+
+    /// Items of the second backward phase: bands of the input gradient, weight gradients, bias gradients.
+    fn gradients(&self, f: &Frame<'_, T>) -> [usize; 3] {
+        let data = if f.grad_inputs[0].is_some() { self.convolution.sweep_items() } else { 0 };
+        let [weights, bias] = self.convolution.gradient_items(self.params.len() > 1);
+        [data, weights, bias]
+    }
+}
+
+impl<T: Float> Cell<T> for Deconv<T> {
+    fn kind(&self) -> &'static str {
+        "Deconv"
+    }
+
+    fn output_shape(&self, name: &str, inputs: &[&[usize]]) -> Result<Shape> {
+        let [n, c, h, w] = dims4(inputs[0]);
+        if c != self.convolution.outputs {
+            return Err(Error::shape(name, "channels of the input", self.convolution.outputs, format!("{c} (input shape {:?})", inputs[0])));
+        }
+        let [oh, ow] = self.output_size(name, [h, w])?;
+        Ok(vec![n, self.convolution.channels, oh, ow])
+    }
+
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+
+    fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
+        self.prepare(f)?;
+        self.preparation = self.convolution.packing(&self.params[0]);
+        let pack = Phase::streaming(self.preparation, self.convolution.packed_len());
+        Ok(vec![pack, Phase::compute(self.convolution.adjoint_items(), self.convolution.macs())])
+    }
+
+    fn forward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
+        if phase == 0 {
+            return self.convolution.pack(item, self.preparation, &self.params[0]);
+        }
+        let bias = self.params.get(1).map_or(&[][..], |b| b.value.part(0, b.layout.len));
+        let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
+        let (start, len) = self.convolution.adjoint(item, &f.inputs[0], bias, relu, f.output);
+        if let Some(activation) = f.activation.filter(|_| !relu) {
+            // SAFETY: the band that this item has just written.
+            activation.forward(unsafe { f.output.part_mut(start, len) });
+        }
+    }
+
+    fn forward_end(&mut self, phase: usize, _f: &Frame<'_, T>) {
+        if phase == 0 {
+            self.convolution.packed(&self.params[0]);
+        }
+    }
+
+    fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
+        self.prepare(f)?;
+        self.preparation = self.convolution.padding(&self.params[0], self.convolution.channels);
+        let compute: usize = self.gradients(f).iter().sum();
+        let mut phases = vec![Phase::streaming(self.preparation, f.output.len()), Phase::compute(compute, 2 * self.convolution.macs())];
+        phases.extend(self.convolution.reduction(&self.params[0]));
+        Ok(phases)
+    }
+
+    fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
+        let (convolution, weights) = (&self.convolution, &self.params[0]);
+        match phase {
+            0 => convolution.pad(f.gy(), item),
+            1 => {
+                let [data, tiles, _] = self.gradients(f);
+                if item < data {
+                    if let Some(gx) = &f.grad_inputs[0] {
+                        convolution.sweep(item, f.gy(), weights, &[], false, gx);
+                    }
+                } else if item < data + tiles {
+                    convolution.weight_gradient(item - data, f.gy(), &f.inputs[0], weights);
+                } else {
+                    convolution.bias_gradient(item - data - tiles, f.gy(), self.convolution.channels);
+                }
+            }
+            _ => convolution.reduce(item, weights),
+        }
+    }
+
+    fn backward_end(&mut self, phase: usize, _f: &Frame<'_, T>) {
+        let last = if self.convolution.reduces() { 2 } else { 1 };
+        let (weights, bias) = self.params.split_at_mut(1);
+        if phase == 1 {
+            for b in bias {
+                self.convolution.finish_bias(b);
+            }
+        }
+        if phase == last {
+            self.convolution.finish_weights(&mut weights[0]);
+        }
+    }
+
+    fn params(&self) -> &[Param<T>] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param<T>] {
+        &mut self.params
+    }
+
+    fn statistics(&self, inputs: &[&[usize]], output: &[usize]) -> Statistics {
+        let ([_, _, h, w], [_, _, oh, ow]) = (dims4(inputs[0]), dims4(output));
+        let (pairs, taps): (usize, usize) = (pairs(&self.params[0]), self.convolution.window.kernel.iter().product());
+        let macs = pairs * self.convolution.taps_inside([oh, ow], [h, w]);
+        let bias = self.params.get(1).map_or(0, Param::len);
+        Statistics { params: (pairs * taps + bias) as u64, macs: (macs + bias) as u64 }
+    }
+}
+
+#[cfg(test)]
+#[path = "deconv_test.rs"]
+mod tests;
