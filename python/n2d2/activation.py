@@ -32,15 +32,25 @@ class ActivationFunction(CoreObject, ABC):
 
     Arguments:
         quantizer (None, optional): Quantisation is not built yet, default=None.
+        model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
+        datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
 
     Raises:
         TypeError: This class itself is instantiated.
+
+    Example:
+        >>> import n2d2
+        >>> shared = Rectifier()
+        >>> layers = [n2d2.cells.Fc(2, 2, activation=shared) for _ in range(2)]
+        >>> shared.clipping = 6.0
+        >>> [layer.activation.clipping for layer in layers]
+        [6.0, 6.0]
     """
 
     quantizer = Parameter[None]("object")
 
     @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(self, *, quantizer: None = None, model: str | None = None, datatype: str | None = None) -> None: ...
 
     def _start(self, make: Callable[[str, dict[str, Any]], Any], kind: str, given: Mapping[str, Any]) -> None:
         refuse_quantizer(kind, given["quantizer"])
@@ -66,6 +76,10 @@ class Linear(ActivationFunction):
         quantizer (None, optional): Quantisation is not built yet, default=None.
         model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
         datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+
+    Raises:
+        WrongInputType: A value has the wrong type, or a quantizer is given.
+        WrongValue: A name or a value is not accepted.
 
     Example:
         >>> print(Linear(clipping=1))
@@ -95,6 +109,10 @@ class Rectifier(ActivationFunction):
         quantizer (None, optional): Quantisation is not built yet, default=None.
         model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
         datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+
+    Raises:
+        WrongInputType: A value has the wrong type, or a quantizer is given.
+        WrongValue: A name or a value is not accepted.
 
     Example:
         >>> print(Rectifier(clipping=6.0))
@@ -129,9 +147,16 @@ class Tanh(ActivationFunction):
         model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
         datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
 
+    Raises:
+        WrongInputType: A value has the wrong type, or a quantizer is given.
+        WrongValue: A name or a value is not accepted.
+
     Example:
         >>> print(Tanh(alpha=0.5))
         Tanh(alpha=0.5, quantizer=None)
+
+    Source:
+        ONNX operator `Tanh`, with a factor before it.
     """
 
     alpha = Parameter[float]("config")

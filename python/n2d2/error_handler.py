@@ -132,7 +132,11 @@ class UndefinedParameterError(Error, RuntimeError):
 
 
 class IpOnly(Error, NotImplementedError):  # noqa: N818  the name of N2D2
-    """A feature of N2D2 that was never published."""
+    """A feature of N2D2 that was never published.
+
+    Arguments:
+        text (str, optional): The whole text, default=a sentence that says so.
+    """
 
     def __init__(
         self, text: str = "this feature belongs to the closed part of N2D2, which was never published"

@@ -23,10 +23,17 @@ class Filler(CoreObject, ABC):
 
     Raises:
         TypeError: This class itself is instantiated.
+
+    Example:
+        >>> isinstance(He(), Filler), He().scaling
+        (True, 1.0)
+        >>> He().scaling = 2.0
+        Traceback (most recent call last):
+        n2d2.error_handler.StateError: He: `scaling` is not settable after construction; build a new object to change it
     """
 
     @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(self, *, datatype: str | None = None) -> None: ...
 
 
 class Constant(Filler):
@@ -35,6 +42,10 @@ class Constant(Filler):
     Arguments:
         value (float, optional): Value, default=0.0.
         datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+
+    Raises:
+        WrongInputType: The value is not a number.
+        WrongValue: A name is unknown.
 
     Example:
         >>> print(Constant(value=1.0))

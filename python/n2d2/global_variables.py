@@ -185,6 +185,9 @@ class GlobalVariables:
     def set_cuda_device(self, device: int) -> NoReturn:
         """Gone: write `n2d2.global_variables.cuda_device = device` instead.
 
+        Arguments:
+            device (int): Number of the device.
+
         Raises:
             StateError: Always.
         """
@@ -192,6 +195,9 @@ class GlobalVariables:
 
     def set_random_seed(self, seed: int) -> NoReturn:
         """Gone: write `n2d2.global_variables.seed = seed` instead.
+
+        Arguments:
+            seed (int): Seed.
 
         Raises:
             StateError: Always.

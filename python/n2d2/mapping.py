@@ -85,6 +85,10 @@ class Mapping:
 def check_mapping(owner: str, mapping: object) -> Tensor:
     """The mapping of a cell: a bool tensor with one row an input channel and one column an output.
 
+    Arguments:
+        owner (str): Name of the cell in the text of the error.
+        mapping: What was given.
+
     Raises:
         WrongInputType: It is something else.
     """

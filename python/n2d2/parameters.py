@@ -21,13 +21,30 @@ Store = Literal["constructor", "option", "config", "object"]
 
 
 def unknown_name(owner: str, name: str, known: Iterable[str], what: str = "a parameter") -> str:
-    """The text about a word that `owner` does not know, with the nearest word that it does know."""
+    """The text about a word that `owner` does not know, with the nearest word that it does know.
+
+    Arguments:
+        owner (str): Name of the object in the text.
+        name (str): The word.
+        known (iterable of str): Words that it knows.
+        what (str, optional): What the word is not, default="a parameter".
+
+    Example:
+        >>> unknown_name("Conv_0", "stride_dim", ["stride_dims", "name"])
+        'Conv_0: `stride_dim` is not a parameter; did you mean `stride_dims`?'
+    """
     near = _core.nearest(name, list(known))
     return f"{owner}: `{name}` is not {what}" + (f"; did you mean `{near}`?" if near else "")
 
 
 def refuse_unknown(owner: str, unknown: Mapping[str, object], constructor: Callable[..., object]) -> None:
-    """Raises WrongValue if keyword arguments are left that a constructor does not name."""
+    """Raises WrongValue if keyword arguments are left that a constructor does not name.
+
+    Arguments:
+        owner (str): Name of the object in the text.
+        unknown (dict): The keyword arguments that are left.
+        constructor (callable): What names the accepted ones.
+    """
     for name in unknown:
         import inspect
 
@@ -37,7 +54,12 @@ def refuse_unknown(owner: str, unknown: Mapping[str, object], constructor: Calla
 
 
 def refuse_quantizer(owner: str, quantizer: object) -> None:
-    """Raises WrongInputType for anything but None."""
+    """Raises WrongInputType for anything but None.
+
+    Arguments:
+        owner (str): Name of the object in the text.
+        quantizer: What was given.
+    """
     if quantizer is not None:
         got = type(quantizer).__name__
         raise WrongInputType(f"{owner}: parameter `quantizer` must be None, got {got}; quantisation is not built yet")
@@ -97,21 +119,37 @@ class Parameter(Generic[T]):
 
 
 def check_bool(owner: str, name: str, value: Any) -> bool:
-    """A bool, or WrongInputType."""
+    """A bool, or WrongInputType.
+
+    Arguments:
+        owner (str): Name of the object in the text.
+        name (str): Name of the parameter.
+        value: Value to check.
+    """
     if not isinstance(value, bool):
         raise WrongInputType(f"{owner}: parameter `{name}` must be a bool, got {type(value).__name__} ({value!r})")
     return value
 
 
 def check_str(owner: str, name: str, value: Any) -> str:
-    """A str, or WrongInputType."""
+    """A str, or WrongInputType.
+
+    Arguments:
+        owner (str): Name of the object in the text.
+        name (str): Name of the parameter.
+        value: Value to check.
+    """
     if not isinstance(value, str):
         raise WrongInputType(f"{owner}: parameter `{name}` must be a str, got {type(value).__name__} ({value!r})")
     return value
 
 
 def check_word(*words: str) -> Callable[[str, str, Any], str]:
-    """A check for one of these words: WrongInputType for anything but a str, WrongValue for another word."""
+    """A check for one of these words: WrongInputType for anything but a str, WrongValue for another word.
+
+    Arguments:
+        *words (str): Words that are accepted.
+    """
 
     def check(owner: str, name: str, value: Any) -> str:
         if check_str(owner, name, value) not in words:
@@ -122,7 +160,15 @@ def check_word(*words: str) -> Callable[[str, str, Any], str]:
 
 
 def pair(value: Any) -> list[int]:
-    """`[height, width]`; one number stands for both."""
+    """`[height, width]`; one number stands for both.
+
+    Arguments:
+        value (int or list): One number, or a list.
+
+    Example:
+        >>> pair(3), pair([1, 2])
+        ([3, 3], [1, 2])
+    """
     values = [int(v) for v in value] if hasattr(value, "__len__") else [int(value)]
     return values * 2 if len(values) == 1 else values
 
@@ -181,6 +227,14 @@ class Parametrised:
 
         Raises:
             WrongValue: No parameter has this name.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.Conv(1, 4, [3, 5], padding_dims=[1, 2]).get_parameter("padding_dims")
+            [1, 2]
+            >>> n2d2.solver.Adam().get_parameter("beta3")
+            Traceback (most recent call last):
+            n2d2.error_handler.WrongValue: Adam: `beta3` is not a parameter; did you mean `beta1`?
         """
         if key not in self._parameters:
             raise WrongValue(unknown_name(self._owner(), key, self._parameters))
@@ -197,6 +251,16 @@ class Parametrised:
             WrongValue: No parameter has this name, or it does not accept this value.
             WrongInputType: The value has the wrong type.
             StateError: The parameter is fixed once the object exists.
+
+        Example:
+            >>> import n2d2
+            >>> relu = n2d2.activation.Rectifier()
+            >>> relu.set_parameter("clipping", 6.0)
+            >>> relu.clipping
+            6.0
+            >>> n2d2.filler.Normal().set_parameter("mean", 1.0)
+            Traceback (most recent call last):
+            n2d2.error_handler.StateError: Normal: `mean` is not settable after construction; ...
         """
         if key not in self._parameters:
             raise WrongValue(unknown_name(self._owner(), key, self._parameters))
@@ -223,6 +287,11 @@ class Parametrised:
 
 def check_model(owner: str, model: str | None, datatype: str | None) -> tuple[str, str]:
     """The model and datatype to use, with the defaults of `global_variables`.
+
+    Arguments:
+        owner (str): Name of the object in the text.
+        model (str, optional): Model that was given.
+        datatype (str, optional): Datatype that was given.
 
     Raises:
         WrongInputType: One of them is not a str.
@@ -264,5 +333,12 @@ class CoreObject(Parametrised):
         self._values[name] = self._handle.get(name)
 
     def N2D2(self) -> Any:
-        """The engine's object; always the same one."""
+        """The object of the engine behind this one; always the same one.
+
+        Example:
+            >>> import n2d2
+            >>> tanh = n2d2.activation.Tanh(alpha=0.5)
+            >>> tanh.N2D2() is tanh.N2D2(), tanh.N2D2().kind, tanh.N2D2().parameters()
+            (True, 'Tanh', {'alpha': 0.5})
+        """
         return self._handle

@@ -32,7 +32,7 @@ class Solver(CoreObject, ABC):
     """
 
     @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(self, *, model: str | None = None, datatype: str | None = None) -> None: ...
 
     def copy(self) -> Solver:
         """A solver of its own with the same hyper-parameters.

@@ -79,6 +79,9 @@ class Block(Cell):
     def __call__(self, inputs: Tensor | Interface) -> Tensor | Interface:
         """Checks the input; a subclass calls this first, then computes its output.
 
+        Arguments:
+            inputs (Tensor or Interface): What the subclass takes.
+
         Raises:
             WrongInputType: The input is not a tensor or an interface.
             NotImplementedError: The class does not define how its cells are connected.
@@ -108,7 +111,18 @@ class Block(Cell):
         return [(cell.name, cell) for cell in self._children()]
 
     def get_cells(self) -> dict[str, Cell]:
-        """All cells of the tree by name, containers before what they hold."""
+        """All cells of the tree by name, containers before what they hold.
+
+        Example:
+            >>> import n2d2
+            >>> from n2d2.cells import Fc, Sequence, Softmax
+            >>> model = Sequence([Sequence([Fc(2, 2, name="fc")], name="inner"), Softmax(name="softmax")])
+            >>> for name, cell in model.get_cells().items():
+            ...     print(name, cell.get_type())
+            inner Sequence
+            fc Fc
+            softmax Softmax
+        """
         cells: dict[str, Cell] = {}
         for cell in self._children():
             cells.setdefault(cell.name, cell)
@@ -125,6 +139,15 @@ class Block(Cell):
 
         Raises:
             UnknownCellError: There is none.
+
+        Example:
+            >>> import n2d2
+            >>> inner = n2d2.cells.Sequence([n2d2.cells.Fc(2, 2, name="fc")], name="inner")
+            >>> n2d2.cells.Sequence([inner], name="net").get_cell("fc").get_type()
+            'Fc'
+            >>> inner.get_cell("fd")
+            Traceback (most recent call last):
+            n2d2.error_handler.UnknownCellError: inner: `fd` is not one of its cells; did you mean `fc`?
         """
         cells = self.get_cells()
         if item not in cells:
@@ -132,7 +155,13 @@ class Block(Cell):
         return cells[item]
 
     def is_integral(self) -> bool:
-        """True if the parameters of every cell are integers; quantisation is not built yet."""
+        """True if the parameters of every cell are integers; quantisation is not built yet.
+
+        Example:
+            >>> from n2d2.cells import Fc, Pool, Sequence
+            >>> Sequence([Pool([2, 2])]).is_integral(), Sequence([Pool([2, 2]), Fc(4, 2)]).is_integral()
+            (True, False)
+        """
         return not any(isinstance(cell, WeightedCell) for cell in self._layers())
 
     def set_back_propagate(self, value: bool) -> None:
@@ -143,6 +172,15 @@ class Block(Cell):
 
         Raises:
             WrongInputType: It is not a bool.
+
+        Example:
+            >>> import n2d2
+            >>> from n2d2.cells import Fc, Sequence
+            >>> head = Fc(2, 1, name="head")
+            >>> model = Sequence([Sequence([Fc(2, 2, name="body")]), head])
+            >>> model.set_back_propagate(False)
+            >>> head.back_propagate, model["body"].back_propagate
+            (False, False)
         """
         if not isinstance(value, bool):
             raise WrongInputType(f"{self._name}: set_back_propagate: value", type(value), bool)
@@ -158,6 +196,15 @@ class Block(Cell):
 
         Raises:
             WrongInputType: It is not a solver.
+
+        Example:
+            >>> import n2d2
+            >>> from n2d2.cells import Fc, Sequence
+            >>> model = Sequence([Fc(2, 2, name="a"), Fc(2, 1, name="b")])
+            >>> model.set_solver(n2d2.solver.SGD(learning_rate=0.1))
+            >>> model["a"].weights_solver.learning_rate = 0.5  # a copy: the bias and the other cell keep theirs
+            >>> model["a"].bias_solver.learning_rate, model["b"].weights_solver.learning_rate
+            (0.1, 0.1)
         """
         solver = SGD() if solver is None else solver
         if not isinstance(solver, Solver):

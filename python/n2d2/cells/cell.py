@@ -53,7 +53,11 @@ class Cell(ABC):
 
     @abstractmethod
     def __call__(self, inputs: Tensor | Interface) -> Tensor | Interface:
-        """Computes the output."""
+        """Computes the output.
+
+        Arguments:
+            inputs (Tensor or Interface): One or several tensors.
+        """
 
     @abstractmethod
     def learn(self) -> Self:
@@ -65,11 +69,21 @@ class Cell(ABC):
 
     @abstractmethod
     def export_free_parameters(self, dir_name: str, verbose: bool = True) -> None:
-        """Writes all parameters as text files."""
+        """Writes all parameters as text files.
+
+        Arguments:
+            dir_name (str): Folder; it is made if it does not exist.
+            verbose (bool, optional): If True, prints a line for each file, default=True.
+        """
 
     @abstractmethod
     def import_free_parameters(self, dir_name: str, ignore_not_exists: bool = False) -> None:
-        """Reads parameters back from text files."""
+        """Reads parameters back from text files.
+
+        Arguments:
+            dir_name (str): Folder.
+            ignore_not_exists (bool, optional): If True, a missing file changes nothing, default=False.
+        """
 
     def _text_at(self, level: int) -> str:
         """The printed form at a level of nesting."""

@@ -155,7 +155,26 @@ class ConvDepthWise(Conv):
     Arguments:
         nb_channel (int): Number of channels, in and out.
         kernel_dims (list): Kernel size `[height, width]`.
-        **others: All keyword arguments of `Conv` but `mapping`.
+        sub_sample_dims (list, optional): Sub-sampling factor of the output, default=[1, 1].
+        stride_dims (list, optional): Stride of the kernel, default=[1, 1].
+        padding_dims (list, optional): Zeros on both sides of the image, default=[0, 0].
+        dilation_dims (list, optional): Distance of the taps of the kernel, default=[1, 1].
+        filler (n2d2.filler.Filler, optional): Filler of weights and bias, overrides `weights_filler` and `bias_filler`.
+        weights_filler (n2d2.filler.Filler, optional): Filler of the weights, default=Normal(std_dev=0.05).
+        bias_filler (n2d2.filler.Filler, optional): Filler of the bias, default=Normal(std_dev=0.05).
+        solver (n2d2.solver.Solver, optional): Solver of weights and bias, overrides `weights_solver` and `bias_solver`.
+        weights_solver (n2d2.solver.Solver, optional): Solver of the weights, default=SGD().
+        bias_solver (n2d2.solver.Solver, optional): Solver of the bias, default=SGD().
+        no_bias (bool, optional): If True, don't use a bias, default=False.
+        weights_export_flip (bool, optional): If True, kernels are flipped in files, default=False.
+        weights_export_format (str, optional): Order of the weights in files, `OCHW` or `HWCO`, default="OCHW".
+        outputs_remap (str, optional): New order of the outputs of imported files, `offset:step, ...`, default="".
+        back_propagate (bool, optional): If False no gradient goes back to the inputs, default=True.
+        quantizer (None, optional): Quantisation is not built yet, default=None.
+        name (str, optional): Cell name, default=`ConvDepthWise_<n>`.
+        activation (n2d2.activation.ActivationFunction, optional): Activation function, default=None.
+        datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+        model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
 
     Raises:
         StateError: `mapping` is given.
@@ -212,7 +231,27 @@ class ConvPointWise(Conv):
     Arguments:
         nb_inputs (int): Number of input channels.
         nb_outputs (int): Number of output channels.
-        **others: All keyword arguments of `Conv` but `stride_dims`.
+        sub_sample_dims (list, optional): Sub-sampling factor of the output, default=[1, 1].
+        padding_dims (list, optional): Zeros on both sides of the image, default=[0, 0].
+        dilation_dims (list, optional): Distance of the taps of the kernel, default=[1, 1].
+        mapping (Tensor or n2d2.mapping.Mapping, optional): Connections, a bool tensor with one row an input channel and
+            one column an output; equal blocks on the diagonal are computed as groups, default=None (all connected).
+        filler (n2d2.filler.Filler, optional): Filler of weights and bias, overrides `weights_filler` and `bias_filler`.
+        weights_filler (n2d2.filler.Filler, optional): Filler of the weights, default=Normal(std_dev=0.05).
+        bias_filler (n2d2.filler.Filler, optional): Filler of the bias, default=Normal(std_dev=0.05).
+        solver (n2d2.solver.Solver, optional): Solver of weights and bias, overrides `weights_solver` and `bias_solver`.
+        weights_solver (n2d2.solver.Solver, optional): Solver of the weights, default=SGD().
+        bias_solver (n2d2.solver.Solver, optional): Solver of the bias, default=SGD().
+        no_bias (bool, optional): If True, don't use a bias, default=False.
+        weights_export_flip (bool, optional): If True, kernels are flipped in files, default=False.
+        weights_export_format (str, optional): Order of the weights in files, `OCHW` or `HWCO`, default="OCHW".
+        outputs_remap (str, optional): New order of the outputs of imported files, `offset:step, ...`, default="".
+        back_propagate (bool, optional): If False no gradient goes back to the inputs, default=True.
+        quantizer (None, optional): Quantisation is not built yet, default=None.
+        name (str, optional): Cell name, default=`ConvPointWise_<n>`.
+        activation (n2d2.activation.ActivationFunction, optional): Activation function, default=None.
+        datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+        model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
 
     Example:
         >>> import n2d2

@@ -59,6 +59,9 @@ class ElemWise(NeuralNetworkCell):
         >>> a, b = n2d2.Tensor([1, 1], value=3.0), n2d2.Tensor([1, 1], value=4.0)
         >>> total(n2d2.Interface([a, b]))[0]
         11.0
+
+    Source:
+        ONNX operators `Add`, `Sum`, `Mul` and `Max`; `AbsSum`, `EuclideanSum` and the coefficients are N2D2's.
     """
 
     _exports = ("C", "CPP", "CPP_TensorRT", "CPP_STM32")

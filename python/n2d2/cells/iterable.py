@@ -59,6 +59,13 @@ class Iterable(Block):
         Raises:
             WrongInputType: It is not a cell.
             WrongValue: Another cell has the same name.
+
+        Example:
+            >>> import n2d2
+            >>> model = n2d2.cells.Sequence([n2d2.cells.Fc(4, 10, name="fc")])
+            >>> model.append(n2d2.cells.Softmax(with_loss=True, name="softmax"))
+            >>> len(model), model[-1].get_name()
+            (2, 'softmax')
         """
         self.insert(len(self._order), cell)
 

@@ -37,6 +37,15 @@ class NeuralNetworkCell(Parametrised, Cell):
 
     Raises:
         TypeError: This class itself is instantiated.
+
+    Example:
+        >>> import n2d2
+        >>> n2d2.cells.NeuralNetworkCell(name="layer")
+        Traceback (most recent call last):
+        TypeError: Can't instantiate abstract class NeuralNetworkCell ...
+        >>> cell = n2d2.cells.Pool([2, 2], name="pool")
+        >>> isinstance(cell, n2d2.cells.NeuralNetworkCell), cell.get_parameter("pool_dims")
+        (True, [2, 2])
     """
 
     activation = Parameter[ActivationFunction | None]("object")
@@ -54,7 +63,14 @@ class NeuralNetworkCell(Parametrised, Cell):
     _output_var: _core.Var
 
     @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        activation: ActivationFunction | None = None,
+        datatype: str | None = None,
+        model: str | None = None,
+    ) -> None: ...
 
     def _start(self, kind: str, given: Mapping[str, Any], **engine: object) -> None:
         """Makes the engine's cell from the constructor's arguments; `engine` holds arguments that are no parameters."""
@@ -98,7 +114,14 @@ class NeuralNetworkCell(Parametrised, Cell):
             self._handle.set_activation(None if value is None else value.N2D2())
 
     def N2D2(self) -> _core.Cell:
-        """The engine's cell; always the same object."""
+        """The object of the engine behind the cell; always the same one.
+
+        Example:
+            >>> import n2d2
+            >>> cell = n2d2.cells.Fc(4, 2, name="fc")
+            >>> cell.N2D2().kind, cell.N2D2().param_dims("weights")
+            ('Fc', [2, 4])
+        """
         return self._handle
 
     def set_activation(self, activation: ActivationFunction | None) -> None:
@@ -109,6 +132,16 @@ class NeuralNetworkCell(Parametrised, Cell):
 
         Raises:
             WrongInputType: It is something else.
+
+        Example:
+            >>> import n2d2
+            >>> cell = n2d2.cells.ElemWise(operation="Sum", name="sum")
+            >>> x = n2d2.Tensor([1, 1], value=-2.0)
+            >>> cell(x)[0]
+            -2.0
+            >>> cell.set_activation(n2d2.activation.Rectifier(leak_slope=0.25))
+            >>> cell(x)[0]
+            -0.5
         """
         self.activation = activation
 
@@ -144,8 +177,17 @@ class NeuralNetworkCell(Parametrised, Cell):
     def get_inputs(self) -> Tensor:
         """The (first) input tensor of the last call.
 
+        Shape: That of the tensor that was given.
+
         Raises:
             NotInitialized: The cell was never called.
+
+        Example:
+            >>> import n2d2
+            >>> cell = n2d2.cells.Reshape([1, 1, 6], name="flat")
+            >>> y = cell(n2d2.Tensor([5, 3, 2, 1]))
+            >>> cell.get_inputs().shape(), y.shape()
+            ([5, 3, 2, 1], [5, 6, 1, 1])
         """
         self._called()
         return self._inputs[0]
@@ -153,8 +195,20 @@ class NeuralNetworkCell(Parametrised, Cell):
     def get_outputs(self) -> Tensor:
         """The output tensor of the last call.
 
+        Shape: See the class of the cell.
+
         Raises:
             NotInitialized: The cell was never called.
+
+        Example:
+            >>> import n2d2
+            >>> cell = n2d2.cells.Softmax(name="softmax")
+            >>> cell.get_outputs()
+            Traceback (most recent call last):
+            n2d2.error_handler.NotInitialized: softmax: has no inputs and outputs before the first call
+            >>> y = cell(n2d2.Tensor([1, 2]))
+            >>> cell.get_outputs() is y, y[0]
+            (True, 0.5)
         """
         return self._called()
 
@@ -171,6 +225,16 @@ class NeuralNetworkCell(Parametrised, Cell):
 
         Raises:
             NotInitialized: The cell was never called.
+
+        Example:
+            >>> import n2d2
+            >>> cell = n2d2.cells.Softmax(with_loss=True, name="softmax")
+            >>> y = cell(n2d2.Tensor([1, 2]))
+            >>> wanted = n2d2.Tensor([1, 2, 1, 1])
+            >>> wanted[0] = 1.0
+            >>> y.back_propagate(wanted.to_numpy() - y.to_numpy())
+            >>> list(cell.get_diffinputs())
+            [0.5, -0.5]
         """
         self._called()
         return self._gradient(self._output_var)
@@ -186,6 +250,14 @@ class NeuralNetworkCell(Parametrised, Cell):
         Raises:
             NotInitialized: The cell was never called.
             WrongValue: There is no such input.
+
+        Example:
+            >>> import n2d2
+            >>> cell = n2d2.cells.ElemWise(operation="Prod", name="product")
+            >>> y = cell(n2d2.Interface([n2d2.Tensor([1, 1], value=3.0), n2d2.Tensor([1, 1], value=5.0)]))
+            >>> y.back_propagate(n2d2.Tensor([1, 1, 1, 1], value=1.0))
+            >>> cell.get_diffoutputs()[0], cell.get_diffoutputs(index=1)[0]
+            (5.0, 3.0)
         """
         self._called()
         if isinstance(index, bool) or not isinstance(index, int):
@@ -230,6 +302,11 @@ class NeuralNetworkCell(Parametrised, Cell):
         Raises:
             WrongInputType: It is not a str.
             WrongValue: There is no such export.
+
+        Example:
+            >>> from n2d2.cells import Conv, Dropout, Softmax
+            >>> [cell.is_exportable_to("CPP_STM32") for cell in (Conv, Softmax, Dropout)]
+            [True, False, False]
         """
         if not isinstance(export_name, str):
             raise WrongInputType("is_exportable_to: export_name", type(export_name), str)

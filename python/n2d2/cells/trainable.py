@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from n2d2.cells.neural_network_cell import NeuralNetworkCell
@@ -12,6 +13,8 @@ from n2d2.solver import SGD, Solver
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from n2d2.activation import ActivationFunction
+
 
 class Trainable(NeuralNetworkCell):
     """Abstract parent of the layers that learn.
@@ -20,12 +23,37 @@ class Trainable(NeuralNetworkCell):
         solver (n2d2.solver.Solver, optional): Solver of all parameters of the cell; overrides the specific ones.
         back_propagate (bool, optional): If False no gradient goes back to the inputs; the cell itself still learns,
             default=True.
+        name (str, optional): Cell name, default=`<ClassName>_<n>`.
+        activation (n2d2.activation.ActivationFunction, optional): Applied to the output, default=None (identity).
+        datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+        model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
+
+    Raises:
+        TypeError: This class itself is instantiated.
+
+    Example:
+        >>> import n2d2
+        >>> layers = [n2d2.cells.Fc(2, 2, name="fc"), n2d2.cells.Softmax(name="softmax")]
+        >>> [layer.get_name() for layer in layers if isinstance(layer, n2d2.cells.Trainable)]
+        ['fc']
     """
 
     back_propagate = Parameter[bool]("config", check=check_bool)
 
     _solved: ClassVar[dict[str, str]] = {}
     """Solver attribute -> the engine's parameter tensor."""
+
+    @abstractmethod
+    def __init__(
+        self,
+        *,
+        solver: Solver | None = None,
+        back_propagate: bool = True,
+        name: str | None = None,
+        activation: ActivationFunction | None = None,
+        datatype: str | None = None,
+        model: str | None = None,
+    ) -> None: ...
 
     def _start(self, kind: str, given: Mapping[str, Any], **engine: object) -> None:
         super()._start(kind, given, **engine)
@@ -71,6 +99,15 @@ class Trainable(NeuralNetworkCell):
 
         Raises:
             WrongInputType: It is something else.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 2)
+            >>> solver = n2d2.solver.SGD(momentum=0.9)
+            >>> fc.set_solver(solver)
+            >>> solver.momentum = 0.5
+            >>> fc.weights_solver.momentum, fc.bias_solver.momentum
+            (0.5, 0.5)
         """
         for attribute in self._solved:
             setattr(self, attribute, solver)
@@ -85,10 +122,23 @@ class Trainable(NeuralNetworkCell):
         Raises:
             WrongValue: A solver has no such parameter, or does not accept the value.
             WrongInputType: The value has the wrong type.
+
+        Example:
+            >>> import n2d2
+            >>> conv = n2d2.cells.Conv(1, 1, [3, 3], bias_solver=n2d2.solver.Adam())
+            >>> conv.set_solver_parameter("learning_rate", 0.25)  # SGD of the weights, Adam of the bias
+            >>> conv.weights_solver.learning_rate, conv.bias_solver.learning_rate
+            (0.25, 0.25)
         """
         for attribute in self._solved:
             getattr(self, attribute).set_parameter(key, value)
 
     def has_quantizer(self) -> bool:
-        """True if the cell uses a quantizer; quantisation is not built yet."""
+        """True if the cell uses a quantizer; quantisation is not built yet.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.Fc(2, 2).has_quantizer()
+            False
+        """
         return self._values.get("quantizer") is not None

@@ -28,10 +28,22 @@ _ALIASES = {"weight_filler": "weights_filler", "filer": "filler"}
 
 
 class WeightedCell(Trainable):
-    """Abstract parent of Conv and Fc.
+    """Abstract parent of the layers with weights and a bias.
 
     Files of `export_free_parameters`: `<name>_weights.syntxt`, one line an output, and `<name>_biases.syntxt`, one
     value a line. A single file `<name>.syntxt` with the weights and the bias of each output is read too.
+
+    Arguments:
+        solver (n2d2.solver.Solver, optional): Solver of weights and bias; overrides the specific ones.
+        back_propagate (bool, optional): If False no gradient goes back to the inputs; the cell itself still learns,
+            default=True.
+        name (str, optional): Cell name, default=`<ClassName>_<n>`.
+        activation (n2d2.activation.ActivationFunction, optional): Applied to the output, default=None (identity).
+        datatype (str, optional): `float`, default=n2d2.global_variables.default_datatype.
+        model (str, optional): Device, `Frame` or `Frame_CUDA`, default=n2d2.global_variables.default_model.
+
+    Raises:
+        TypeError: This class itself is instantiated.
     """
 
     no_bias = Parameter[bool]("config", writable=False)
@@ -156,6 +168,13 @@ class WeightedCell(Trainable):
 
         Raises:
             WrongInputType: It is something else.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 1)
+            >>> fc.set_filler(n2d2.filler.Constant(value=0.5), refill=True)
+            >>> fc.get_weight(0, 1)[0], fc.get_bias(0)[0]
+            (0.5, 0.5)
         """
         if self.has_bias():
             self.set_bias_filler(filler, refill)
@@ -170,6 +189,16 @@ class WeightedCell(Trainable):
 
         Raises:
             WrongInputType: It is something else.
+
+        Example:
+            >>> import n2d2
+            >>> conv = n2d2.cells.Conv(1, 1, [1, 1], filler=n2d2.filler.Constant(value=1.0))
+            >>> conv.set_weights_filler(n2d2.filler.Constant(value=2.0))  # for the next refill
+            >>> conv.get_weight(0, 0)[0]
+            1.0
+            >>> conv.set_weights_filler(n2d2.filler.Constant(value=3.0), refill=True)
+            >>> conv.get_weight(0, 0)[0], conv.get_bias(0)[0]
+            (3.0, 1.0)
         """
         self.weights_filler = filler
         if refill:
@@ -185,6 +214,13 @@ class WeightedCell(Trainable):
         Raises:
             WrongInputType: It is something else.
             StateError: The cell has no bias.
+
+        Example:
+            >>> import n2d2
+            >>> conv = n2d2.cells.Conv(1, 2, [1, 1], filler=n2d2.filler.Constant(value=1.0))
+            >>> conv.set_bias_filler(n2d2.filler.Constant(value=0.0), refill=True)
+            >>> [bias[0] for bias in conv.get_biases()], conv.get_weight(1, 0)[0]
+            ([0.0, 0.0], 1.0)
         """
         self.bias_filler = filler
         if refill:
@@ -193,7 +229,16 @@ class WeightedCell(Trainable):
     set_biases_filler = set_bias_filler
 
     def refill_weights(self) -> None:
-        """Draws the weights again with their filler."""
+        """Draws the weights again with their filler.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(1, 2, weights_filler=n2d2.filler.Normal(), no_bias=True)
+            >>> n2d2.global_variables.seed = 1
+            >>> fc.refill_weights()
+            >>> [round(row[0][0], 4) for row in fc.get_weights()]
+            [1.3224, -0.0234]
+        """
         self._handle.fill("weights", self.weights_filler.N2D2())
 
     def refill_bias(self) -> None:
@@ -201,12 +246,26 @@ class WeightedCell(Trainable):
 
         Raises:
             StateError: The cell has no bias.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 2)
+            >>> fc.bias_filler = n2d2.filler.Constant(value=0.25)
+            >>> fc.refill_bias()
+            >>> [bias[0] for bias in fc.get_biases()]
+            [0.25, 0.25]
         """
         self._require_bias("refill_bias")
         self._handle.fill("bias", self.bias_filler.N2D2())
 
     def has_bias(self) -> bool:
-        """True if the cell uses a bias."""
+        """True if the cell uses a bias.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.Fc(2, 2).has_bias(), n2d2.cells.Fc(2, 2, no_bias=True).has_bias()
+            (True, False)
+        """
         return not self.no_bias
 
     def _require_bias(self, method: str) -> None:
@@ -242,6 +301,15 @@ class WeightedCell(Trainable):
 
         Raises:
             WrongValue: An index is out of range.
+
+        Example:
+            >>> import n2d2
+            >>> conv = n2d2.cells.Conv(1, 1, [2, 2], filler=n2d2.filler.Constant(value=0.5))
+            >>> conv.get_weight(0, 0).to_numpy().tolist()
+            [[0.5, 0.5], [0.5, 0.5]]
+            >>> conv.get_weight(output_index=1, channel_index=0)
+            Traceback (most recent call last):
+            n2d2.error_handler.WrongValue: Conv_0: output_index is 1, expected an integer from 0 to 0
         """
         import numpy as np
 
@@ -253,7 +321,16 @@ class WeightedCell(Trainable):
         return Tensor._wrap(np.atleast_1d(self._handle.param_view("weights", list(place))).copy())
 
     def get_weights(self) -> list[list[Tensor]]:
-        """Copies of all weights, as a list of outputs, each a list of input channels (see `get_weight`)."""
+        """Copies of all weights, as a list of outputs, each a list of input channels (see `get_weight`).
+
+        Shape: `[nb_outputs][channels]` tensors of the shape that `get_weight` gives.
+
+        Example:
+            >>> import n2d2
+            >>> weights = n2d2.cells.Conv(3, 4, [5, 5]).get_weights()
+            >>> len(weights), len(weights[0]), weights[0][0].shape()
+            (4, 3, [5, 5])
+        """
         dense, _ = self._dense(self._handle.param("weights"))
         kernels = dense if dense.ndim > 2 else dense[..., None]
         return [[Tensor._wrap(kernel) for kernel in of_output] for of_output in kernels]
@@ -281,6 +358,19 @@ class WeightedCell(Trainable):
             WrongInputType: The value is not a tensor.
             ShapeError: The value has another shape.
             StateError: The two are not connected and the value is not zero.
+
+        Shape: Value: the kernel for Conv, `[1]` for Fc; axes of size 1 do not matter.
+
+        Example:
+            >>> import n2d2
+            >>> conv = n2d2.cells.Conv(1, 1, [1, 3], no_bias=True)
+            >>> edge = n2d2.Tensor([1, 3])
+            >>> edge.set_values([[-1.0, 0.0, 1.0]])
+            >>> conv.set_weight(0, 0, edge)
+            >>> x = n2d2.Tensor([1, 1, 1, 4])
+            >>> x.set_values([[[[2.0, 2.0, 5.0, 9.0]]]])
+            >>> list(conv(x))
+            [3.0, 7.0]
         """
         output = self._check_index("output_index", output_index, self._outputs)
         channel = self._check_index("channel_index", channel_index, self._channels)
@@ -304,6 +394,15 @@ class WeightedCell(Trainable):
         Raises:
             WrongValue: The index is out of range.
             StateError: The cell has no bias.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 3, bias_filler=n2d2.filler.Constant(value=0.5))
+            >>> fc.get_bias(2)[0]
+            0.5
+            >>> n2d2.cells.Fc(2, 3, no_bias=True, name="bare").get_bias(0)
+            Traceback (most recent call last):
+            n2d2.error_handler.StateError: bare: get_bias needs a bias, and the cell was built with no_bias=True
         """
         self._require_bias("get_bias")
         output = self._check_index("output_index", output_index, self._outputs)
@@ -314,6 +413,14 @@ class WeightedCell(Trainable):
 
         Raises:
             StateError: The cell has no bias.
+
+        Shape: `nb_outputs` tensors `[1]`.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(4, 3, bias_filler=n2d2.filler.Constant(value=-1.0))
+            >>> sum(bias[0] for bias in fc.get_biases())
+            -3.0
         """
         self._require_bias("get_biases")
         bias = self._handle.param("bias")
@@ -331,6 +438,15 @@ class WeightedCell(Trainable):
             WrongInputType: The value is not a tensor.
             ShapeError: The value has more or less than one element.
             StateError: The cell has no bias.
+
+        Shape: Value: `[1]`.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(1, 2, filler=n2d2.filler.Constant(value=0.0))
+            >>> fc.set_bias(1, n2d2.Tensor([1], value=7.0))
+            >>> list(fc(n2d2.Tensor([1, 1])))
+            [0.0, 7.0]
         """
         self._require_bias("set_bias")
         output = self._check_index("output_index", output_index, self._outputs)

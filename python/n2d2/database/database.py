@@ -29,7 +29,16 @@ _NOT_BUILT: dict[str, object] = {
 
 
 def fraction(owner: str, name: str, value: object) -> float:
-    """A number as a float; the engine checks that it lies between 0 and 1."""
+    """A number as a float; the engine checks that it lies between 0 and 1.
+
+    Arguments:
+        owner (str): Name of the object in the text of the error.
+        name (str): Name of the argument.
+        value: What was given.
+
+    Raises:
+        WrongInputType: It is not a number.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise WrongInputType(f"{owner}: {name}", type(value), float)
     return float(value)
@@ -65,7 +74,7 @@ class AbstractDatabase(HidesDefaults, ABC):
     target_data_path = Parameter[str]("config")
 
     @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(self, *, random_partitioning: bool = True) -> None: ...
 
     def _begin(self, arguments: Mapping[str, object], random_partitioning: bool, config: Mapping[str, object]) -> None:
         """Makes the engine's empty dataset; `arguments` are those that the class declares itself."""

@@ -20,6 +20,9 @@ class IdxDatabase(AbstractDatabase):
     |---|---|
     | `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` | Learn and Validation |
     | `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte` | Test |
+
+    Arguments:
+        random_partitioning (bool, optional): Stimuli are drawn into partitions at random, default=True.
     """
 
     def _validation(self, validation: float) -> float:

@@ -86,13 +86,27 @@ class Report(Protocol):
     """Something that shows the status of a training."""
 
     def batch(self, status: Status) -> None:
-        """Called now and then during an epoch."""
+        """Called now and then during an epoch.
+
+        Arguments:
+            status (Status): What to show.
+        """
 
     def epoch(self, status: Status, note: str = "") -> None:
-        """Called at the end of an epoch, with what to write behind its numbers."""
+        """Called at the end of an epoch, with what to write behind its numbers.
+
+        Arguments:
+            status (Status): What to show.
+            note (str, optional): Text behind the numbers, default="".
+        """
 
     def wants(self, batch: int, now_s: float) -> bool:
-        """Whether `batch` should be called after this batch."""
+        """Whether `batch` should be called after this batch.
+
+        Arguments:
+            batch (int): Number of the batch in its epoch, from 1.
+            now_s (float): Time, in seconds.
+        """
 
     def stop(self) -> None:
         """Called when an epoch ends early, by an exception for instance."""
@@ -121,12 +135,21 @@ class Bar:
         self._drawn = 0
 
     def wants(self, batch: int, now_s: float) -> bool:
-        """True when a tenth of a second has passed since the last drawing."""
+        """True when a tenth of a second has passed since the last drawing.
+
+        Arguments:
+            batch (int): Number of the batch in its epoch, from 1.
+            now_s (float): Time, in seconds.
+        """
         del batch
         return now_s >= self._next_s
 
     def batch(self, status: Status) -> None:
-        """Redraws the line."""
+        """Redraws the line.
+
+        Arguments:
+            status (Status): What to show.
+        """
         self._next_s = time.perf_counter() + _REDRAW_S
         text = status.text()
         columns = self._columns or shutil.get_terminal_size().columns
@@ -136,7 +159,12 @@ class Bar:
         self._write(text[: columns - 1])
 
     def epoch(self, status: Status, note: str = "") -> None:
-        """Replaces the bar by the numbers of the epoch."""
+        """Replaces the bar by the numbers of the epoch.
+
+        Arguments:
+            status (Status): What to show.
+            note (str, optional): Text behind the numbers, default="".
+        """
         self._write(_line(status, note))
         self._stream.write("\n")
         self._stream.flush()
@@ -193,17 +221,31 @@ class Lines:
         self._batches = batches
 
     def wants(self, batch: int, now_s: float) -> bool:
-        """True at each tenth of a long epoch."""
+        """True at each tenth of a long epoch.
+
+        Arguments:
+            batch (int): Number of the batch in its epoch, from 1.
+            now_s (float): Time, in seconds.
+        """
         del now_s
         return self._batches > _LONG_PASS and batch < self._batches and batch % (self._batches // _LINES_A_PASS) == 0
 
     def batch(self, status: Status) -> None:
-        """Writes a line with the part of the epoch that is done."""
+        """Writes a line with the part of the epoch that is done.
+
+        Arguments:
+            status (Status): What to show.
+        """
         self._stream.write(f"{status.text()}   {100 * status.batch / max(status.batches, 1):.0f} %\n")
         self._stream.flush()
 
     def epoch(self, status: Status, note: str = "") -> None:
-        """Writes the line of the epoch."""
+        """Writes the line of the epoch.
+
+        Arguments:
+            status (Status): What to show.
+            note (str, optional): Text behind the numbers, default="".
+        """
         self._stream.write(_line(status, note) + "\n")
         self._stream.flush()
 

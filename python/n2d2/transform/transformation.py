@@ -29,7 +29,7 @@ class Transformation(HidesDefaults, CoreObject, ABC):
     _apply_to: str
 
     @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(self, *, apply_to: str = "All") -> None: ...
 
     def _begin(self, kind: str, given: Mapping[str, Any]) -> None:
         """Makes the engine's object from the constructor's arguments."""
