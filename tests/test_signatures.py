@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import enum
 import inspect
 import re
@@ -89,3 +90,16 @@ def test_constructors_name_their_arguments(path: str) -> None:
     stars = [name for name in taken(THINGS[path]) if name.startswith("*") and name not in COLLECTED]
     # A section of parameters takes any names: that is what it is for.
     assert stars == (["**kwargs"] if path == "n2d2.config.ConfigSection" else [])
+
+
+# What users write programs with; abstract methods have nothing to show.
+SHOWN = ("n2d2.cells.", "n2d2.solver.", "n2d2.filler.", "n2d2.activation.", "n2d2.mapping.")
+
+
+@pytest.mark.parametrize("path", [path for path in THINGS if path.startswith(SHOWN)])
+def test_an_example_shows_the_use(path: str) -> None:
+    thing = THINGS[path]
+    if getattr(thing, "__isabstractmethod__", False) or path == "n2d2.mapping.check_mapping":
+        return
+    examples = doctest.DocTestParser().get_examples(inspect.cleandoc(thing.__doc__ or ""))
+    assert any(example.want for example in examples), f"{path} has no example that shows a result"

@@ -64,7 +64,12 @@ class ActivationFunction(CoreObject, ABC):
             super()._write(name, value)
 
     def has_quantizer(self) -> bool:
-        """True if the activation is quantised; quantisation is not built yet."""
+        """True if the activation is quantised; quantisation is not built yet.
+
+        Example:
+            >>> Rectifier().has_quantizer()
+            False
+        """
         return self.quantizer is not None
 
 

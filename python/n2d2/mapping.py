@@ -58,6 +58,10 @@ class Mapping:
             WrongInputType: An argument is not an int.
             WrongValue: The groups do not divide the outputs.
             StateError: There are fewer rows than groups.
+
+        Example:
+            >>> Mapping(nb_channels_per_group=2).create_mapping(3, 4).to_numpy().astype(int).tolist()
+            [[1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]
         """
         for name, value in (("nb_channels", nb_channels), ("nb_outputs", nb_outputs)):
             if isinstance(value, bool) or not isinstance(value, int):

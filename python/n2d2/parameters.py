@@ -77,6 +77,11 @@ class Parameter(Generic[T]):
         prefix (str, optional): Printed before the value, as `Pooling` in `Pooling.Max`, default="".
         writable (bool, optional): Overrides the rule of the store.
         name (str, optional): Name, if a method of the class already has it, default=that of the attribute.
+
+    Example:
+        >>> import n2d2
+        >>> n2d2.solver.SGD.momentum.store, n2d2.filler.Normal.mean.store
+        ('config', 'option')
     """
 
     def __init__(
@@ -174,7 +179,15 @@ def pair(value: Any) -> list[int]:
 
 
 class Parametrised:
-    """An object with named parameters. Subclasses declare them as `Parameter` and accept them in their constructor."""
+    """An object with named parameters. Subclasses declare them as `Parameter` and accept them in their constructor.
+
+    Example:
+        >>> import n2d2
+        >>> solver = n2d2.solver.SGD()
+        >>> solver.momentun = 0.9
+        Traceback (most recent call last):
+        AttributeError: SGD: `momentun` is not an attribute that can be set; did you mean `momentum`?
+    """
 
     _parameters: ClassVar[dict[str, Parameter[Any]]] = {}
     _values: dict[str, Any]
@@ -216,7 +229,13 @@ class Parametrised:
         super().__setattr__(name, value)
 
     def get_type(self) -> str:
-        """The class name."""
+        """The class name.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.solver.Adam().get_type()
+            'Adam'
+        """
         return type(self).__name__
 
     def get_parameter(self, key: str) -> Any:

@@ -113,6 +113,13 @@ class BatchNorm2d(Trainable):
 
         Raises:
             ShapeError: The number of channels is another.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(3, name="norm")
+            >>> norm(n2d2.Tensor([2, 4, 5, 5]))
+            Traceback (most recent call last):
+            n2d2.error_handler.ShapeError: norm : expected an input with 3 channels got a tensor with 4 instead.
         """
         channels = sum(t._as_var(self._name).shape[1] for t in self._tensors(inputs))
         if channels != self.nb_inputs:
@@ -122,7 +129,13 @@ class BatchNorm2d(Trainable):
         return super().__call__(inputs)
 
     def has_bias(self) -> bool:
-        """True: the layer always has a bias."""
+        """True: the layer always has a bias.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.BatchNorm2d(3).has_bias()
+            True
+        """
         return True
 
     def _statistics(self, name: str) -> Tensor:
@@ -132,6 +145,13 @@ class BatchNorm2d(Trainable):
         """The scales, sharing memory with the layer.
 
         Shape: `[1, nb_inputs, 1, 1]`.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(2).test()
+            >>> norm.get_scales()[0, 1, 0, 0] = 4.0  # what is written here, the layer uses
+            >>> [round(v, 3) for v in norm(n2d2.Tensor([1, 2], value=1.0))]
+            [1.0, 4.0]
         """
         return self._statistics("scales")
 
@@ -139,6 +159,13 @@ class BatchNorm2d(Trainable):
         """The biases, sharing memory with the layer.
 
         Shape: `[1, nb_inputs, 1, 1]`.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(2).test()
+            >>> norm.get_biases()[0] = 0.5
+            >>> list(norm(n2d2.Tensor([1, 2])))
+            [0.5, 0.0]
         """
         return self._statistics("biases")
 
@@ -146,6 +173,13 @@ class BatchNorm2d(Trainable):
         """The running means, sharing memory with the layer.
 
         Shape: `[1, nb_inputs, 1, 1]`.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(1, moving_average_momentum=0.5)
+            >>> y = norm(n2d2.Tensor([8, 1, 1, 1], value=3.0))
+            >>> norm.get_means()[0]
+            1.5
         """
         return self._statistics("means")
 
@@ -153,6 +187,13 @@ class BatchNorm2d(Trainable):
         """The running variances, sharing memory with the layer.
 
         Shape: `[1, nb_inputs, 1, 1]`.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(1, moving_average_momentum=0.5)
+            >>> y = norm(n2d2.Tensor([8, 1, 1, 1], value=3.0))  # values that do not vary
+            >>> norm.get_variances()[0]
+            0.5
         """
         return self._statistics("variances")
 

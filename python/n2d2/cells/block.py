@@ -85,6 +85,12 @@ class Block(Cell):
         Raises:
             WrongInputType: The input is not a tensor or an interface.
             NotImplementedError: The class does not define how its cells are connected.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.Block([n2d2.cells.Fc(2, 2)], name="block")(n2d2.Tensor([1, 2]))
+            Traceback (most recent call last):
+            NotImplementedError: block: a Block has no data flow; use Sequence or Layer, or define __call__
         """
         self._tensors(inputs)
         if type(self).__call__ is Block.__call__:
@@ -107,7 +113,14 @@ class Block(Cell):
         return iter(self._children())
 
     def items(self) -> list[tuple[str, Cell]]:
-        """Names and cells of the direct children."""
+        """Names and cells of the direct children.
+
+        Example:
+            >>> from n2d2.cells import Fc, Sequence
+            >>> inner = Sequence([Fc(2, 2, name="fc")], name="inner")
+            >>> [name for name, cell in Sequence([inner]).items()]
+            ['inner']
+        """
         return [(cell.name, cell) for cell in self._children()]
 
     def get_cells(self) -> dict[str, Cell]:
@@ -215,13 +228,27 @@ class Block(Cell):
                     setattr(cell, attribute, solver.copy())
 
     def learn(self) -> Self:
-        """Sets learning mode of all cells and returns the container."""
+        """Sets learning mode of all cells and returns the container.
+
+        Example:
+            >>> import n2d2
+            >>> model = n2d2.cells.Sequence([n2d2.cells.Dropout(name="drop")]).test()
+            >>> model.learn() is model, model["drop"].N2D2().learn
+            (True, True)
+        """
         for cell in self._children():
             cell.learn()
         return self
 
     def test(self) -> Self:
-        """Sets test mode of all cells and returns the container."""
+        """Sets test mode of all cells and returns the container.
+
+        Example:
+            >>> import n2d2
+            >>> model = n2d2.cells.Sequence([n2d2.cells.Dropout(dropout=0.75)])
+            >>> list(model.test()(n2d2.Tensor([1, 4], value=2.0)))
+            [2.0, 2.0, 2.0, 2.0]
+        """
         for cell in self._children():
             cell.test()
         return self
@@ -244,6 +271,14 @@ class Block(Cell):
         Raises:
             WrongValue: Two layers have the same name.
             FileError: A file cannot be written.
+
+        Example:
+            >>> import n2d2, pathlib
+            >>> from n2d2.cells import Fc, Sequence
+            >>> model = Sequence([Fc(2, 3, name="a"), Fc(3, 1, no_bias=True, name="b")])
+            >>> model.export_free_parameters("weights", verbose=False)
+            >>> sorted(file.name for file in pathlib.Path("weights").iterdir())
+            ['a_biases.syntxt', 'a_weights.syntxt', 'b_weights.syntxt']
         """
         self._check_files()
         for cell in self._children():
@@ -260,6 +295,18 @@ class Block(Cell):
             WrongValue: Two layers have the same name.
             MissingFileError: A file does not exist.
             FileError: A file holds too few or too many numbers, or something else.
+
+        Example:
+            >>> import n2d2
+            >>> def model(value):
+            ...     fc = n2d2.cells.Fc(1, 1, filler=n2d2.filler.Constant(value=value), name="fc")
+            ...     return n2d2.cells.Sequence([fc])
+            >>> model(3.0).export_free_parameters("weights", verbose=False)
+            >>> other = model(0.0)
+            >>> other.import_free_parameters("weights")
+            Import weights/fc.syntxt
+            >>> other(n2d2.Tensor([1, 1], value=10.0))[0]
+            33.0
         """
         self._check_files()
         for cell in self._children():

@@ -19,6 +19,15 @@ class Cell(ABC):
 
     Arguments:
         name (str, optional): Cell name, default=`<ClassName>_<n>`.
+
+    Raises:
+        TypeError: This class itself is instantiated.
+
+    Example:
+        >>> import n2d2
+        >>> layer, container = n2d2.cells.Fc(2, 2), n2d2.cells.Sequence([])
+        >>> isinstance(layer, n2d2.cells.Cell), isinstance(container, n2d2.cells.Cell)
+        (True, True)
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -32,11 +41,23 @@ class Cell(ABC):
         return self._name
 
     def get_name(self) -> str:
-        """The name."""
+        """The name.
+
+        Example:
+            >>> import n2d2
+            >>> [n2d2.cells.Pool([2, 2]).get_name() for _ in range(2)], n2d2.cells.Pool([2, 2], name="own").get_name()
+            (['Pool_0', 'Pool_1'], 'own')
+        """
         return self._name
 
     def get_type(self) -> str:
-        """The class name."""
+        """The class name.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.GlobalPool2d(name="mean").get_type()
+            'GlobalPool2d'
+        """
         return type(self).__name__
 
     def _tensors(self, inputs: object) -> list[Tensor]:

@@ -94,6 +94,12 @@ class ElemWise(NeuralNetworkCell):
 
         Raises:
             ShapeError: The shapes differ, or there are more coefficients than inputs.
+
+        Example:
+            >>> import n2d2
+            >>> a, b = n2d2.Tensor([1, 2], value=3.0), n2d2.Tensor([1, 2], value=5.0)
+            >>> list(n2d2.cells.ElemWise(operation="Max")(n2d2.Interface([a, b])))
+            [5.0, 5.0]
         """
         output = super().__call__(inputs)
         count = output.dimZ() if self.mode == "PerChannel" else len(self._inputs)

@@ -17,6 +17,15 @@ class Iterable(Block):
     Arguments:
         cells (list): Cells in order; the same cell may appear several times.
         name (str, optional): Name, default=`<ClassName>_<n>`.
+
+    Raises:
+        TypeError: This class itself is instantiated.
+
+    Example:
+        >>> import n2d2
+        >>> n2d2.cells.Iterable([])
+        Traceback (most recent call last):
+        TypeError: Iterable is abstract: use n2d2.cells.Sequence or n2d2.cells.Layer
     """
 
     def __init__(self, cells: list[Cell], name: str | None = None) -> None:
@@ -41,6 +50,13 @@ class Iterable(Block):
         Raises:
             WrongInputType: It is not a cell.
             WrongValue: The position is negative, or another cell has the same name.
+
+        Example:
+            >>> from n2d2.cells import Dropout, Fc, Sequence
+            >>> model = Sequence([Fc(4, 2, name="fc")])
+            >>> model.insert(0, Dropout(name="drop"))
+            >>> [cell.get_name() for cell in model]
+            ['drop', 'fc']
         """
         if isinstance(index, bool) or not isinstance(index, int):
             raise WrongInputType(f"{self._name}: insert: index", type(index), int)
@@ -77,6 +93,12 @@ class Iterable(Block):
 
         Raises:
             WrongValue: It is not in the container.
+
+        Example:
+            >>> from n2d2.cells import Fc, Sequence
+            >>> first, second = Fc(2, 2), Fc(2, 2)
+            >>> Sequence([first, second]).index(second)
+            1
         """
         for i, own in enumerate(self._order):
             if own is cell:
@@ -91,6 +113,14 @@ class Iterable(Block):
 
         Raises:
             WrongValue: It is not in the container.
+
+        Example:
+            >>> from n2d2.cells import Fc, Sequence, Softmax
+            >>> softmax = Softmax(name="softmax")
+            >>> model = Sequence([Fc(4, 2, name="fc"), softmax])
+            >>> model.remove(softmax)
+            >>> list(model.get_cells())
+            ['fc']
         """
         del self._order[self.index(cell)]
         if all(own is not cell for own in self._order):

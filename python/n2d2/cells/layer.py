@@ -49,6 +49,14 @@ class Layer(Iterable):
 
         Raises:
             ShapeError: `mapping` does not fit the number of inputs and cells, or leaves a cell without input.
+
+        Example:
+            >>> import n2d2
+            >>> from n2d2.cells import Layer, Pool
+            >>> halves = Layer([Pool([1, 1], name="left"), Pool([1, 1], name="right")], mapping=[[1, 0], [0, 1]])
+            >>> outputs = halves(n2d2.Interface([n2d2.Tensor([1, 3, 4, 4]), n2d2.Tensor([1, 5, 4, 4])]))
+            >>> [output.shape() for output in outputs]
+            [[1, 3, 4, 4], [1, 5, 4, 4]]
         """
         tensors = self._tensors(inputs)
         mapping = self.mapping

@@ -146,7 +146,13 @@ class NeuralNetworkCell(Parametrised, Cell):
         self.activation = activation
 
     def get_activation(self) -> ActivationFunction | None:
-        """The activation function."""
+        """The activation function.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.Fc(2, 2, activation=n2d2.activation.Tanh()).get_activation().get_type()
+            'Tanh'
+        """
         return self.activation
 
     def __call__(self, inputs: Tensor | Interface) -> Tensor:
@@ -158,6 +164,12 @@ class NeuralNetworkCell(Parametrised, Cell):
         Raises:
             WrongInputType: The input is not a tensor of floats.
             ShapeError: The sizes do not fit the cell, or each other.
+
+        Example:
+            >>> import n2d2
+            >>> conv = n2d2.cells.Conv(5, 8, [3, 3], name="conv")
+            >>> conv(n2d2.Interface([n2d2.Tensor([2, 3, 6, 6]), n2d2.Tensor([2, 2, 6, 6])])).shape()
+            [2, 8, 4, 4]
         """
         tensors = self._tensors(inputs)
         variables = [t._as_var(self._name) for t in tensors]
@@ -267,28 +279,75 @@ class NeuralNetworkCell(Parametrised, Cell):
         return self._gradient(self._input_vars[index])
 
     def get_input_cells(self) -> list[str]:
-        """Names of what made the inputs of the last call."""
+        """Names of what made the inputs of the last call.
+
+        Example:
+            >>> import n2d2
+            >>> first, second = n2d2.cells.Softmax(name="first"), n2d2.cells.Softmax(name="second")
+            >>> y = second(first(n2d2.Tensor([1, 2])))
+            >>> second.get_input_cells()
+            ['first']
+        """
         return [t._source_name() for t in self._inputs]
 
     def dims(self) -> list[int]:
-        """Sizes of the output in N2D2's order `[width, height, channels, batch]`; `[]` before the first call."""
+        """Sizes of the output in N2D2's order `[width, height, channels, batch]`; `[]` before the first call.
+
+        Example:
+            >>> import n2d2
+            >>> pool = n2d2.cells.Pool([2, 3])
+            >>> before = pool.dims()
+            >>> y = pool(n2d2.Tensor([8, 4, 10, 12]))
+            >>> before, pool.dims()
+            ([], [10, 9, 4, 8])
+        """
         return [] if self._output is None else self._output.dims()
 
     def get_nb_outputs(self) -> int:
-        """Number of output channels; 0 if it is not known before the first call."""
+        """Number of output channels; 0 if it is not known before the first call.
+
+        Example:
+            >>> import n2d2
+            >>> flat = n2d2.cells.Reshape([1, 1, -1])
+            >>> y = flat(n2d2.Tensor([2, 3, 4, 5]))
+            >>> flat.get_nb_outputs()
+            60
+        """
         return 0 if self._output is None else self._output.dimZ()
 
     def get_nb_channels(self) -> int:
-        """Number of input channels; 0 if it is not known before the first call."""
+        """Number of input channels; 0 if it is not known before the first call.
+
+        Example:
+            >>> import n2d2
+            >>> pool = n2d2.cells.Pool([2, 2])
+            >>> y = pool(n2d2.Interface([n2d2.Tensor([1, 3, 4, 4]), n2d2.Tensor([1, 2, 4, 4])]))
+            >>> pool.get_nb_channels()
+            5
+        """
         return sum(t.dimZ() for t in self._inputs)
 
     def learn(self) -> Self:
-        """Sets learning mode and returns the cell."""
+        """Sets learning mode and returns the cell.
+
+        Example:
+            >>> import n2d2
+            >>> drop = n2d2.cells.Dropout(dropout=0.5).test().learn()
+            >>> sorted(set(drop(n2d2.Tensor([1, 100], value=1.0))))
+            [0.0, 2.0]
+        """
         self._handle.learn = True
         return self
 
     def test(self) -> Self:
-        """Sets test mode and returns the cell."""
+        """Sets test mode and returns the cell.
+
+        Example:
+            >>> import n2d2
+            >>> drop = n2d2.cells.Dropout(dropout=0.5)
+            >>> set(drop.test()(n2d2.Tensor([1, 100], value=1.0)))
+            {1.0}
+        """
         self._handle.learn = False
         return self
 
@@ -327,6 +386,13 @@ class NeuralNetworkCell(Parametrised, Cell):
 
         Raises:
             FileError: A file cannot be written.
+
+        Example:
+            >>> import n2d2, pathlib
+            >>> fc = n2d2.cells.Fc(2, 1, filler=n2d2.filler.Constant(value=0.5), name="fc")
+            >>> fc.export_free_parameters("weights", verbose=False)
+            >>> pathlib.Path("weights/fc_weights.syntxt").read_text().split()
+            ['0.5', '0.5']
         """
         from pathlib import Path
 
@@ -351,6 +417,15 @@ class NeuralNetworkCell(Parametrised, Cell):
         Raises:
             MissingFileError: A file does not exist.
             FileError: A file holds too few or too many numbers, or something else.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 1, name="fc")
+            >>> fc.import_free_parameters("nowhere", ignore_not_exists=True)
+            Import nowhere/fc.syntxt
+            >>> fc.import_free_parameters("nowhere")
+            Traceback (most recent call last):
+            n2d2.error_handler.MissingFileError: ...fc_weights.syntxt...
         """
         from pathlib import Path
 

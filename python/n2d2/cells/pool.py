@@ -176,6 +176,12 @@ class GlobalPool2d(Pool):
 
         Arguments:
             inputs (Tensor or Interface): Images of any size.
+
+        Example:
+            >>> import n2d2
+            >>> pool = n2d2.cells.GlobalPool2d()
+            >>> pool(n2d2.Tensor([1, 2, 7, 5])).shape(), pool.pool_dims
+            ([1, 2, 1, 1], [7, 5])
         """
         output = super().__call__(inputs)
         self._values["pool_dims"] = self.get_inputs()._as_var(self.name).shape[2:]

@@ -37,6 +37,12 @@ class Sequence(Iterable):
 
         Arguments:
             inputs (Tensor or Interface): Input of the first cell.
+
+        Example:
+            >>> import n2d2
+            >>> from n2d2.cells import Pool, Reshape, Sequence
+            >>> Sequence([Pool([2, 2], stride_dims=[2, 2]), Reshape([1, 1, -1])])(n2d2.Tensor([1, 3, 8, 8])).shape()
+            [1, 48, 1, 1]
         """
         self._tensors(inputs)
         x = inputs

@@ -44,6 +44,13 @@ class WeightedCell(Trainable):
 
     Raises:
         TypeError: This class itself is instantiated.
+
+    Example:
+        >>> import n2d2
+        >>> from n2d2.cells.weighted_cell import WeightedCell
+        >>> made = [n2d2.cells.Conv(1, 1, [3, 3]), n2d2.cells.Fc(2, 2), n2d2.cells.BatchNorm2d(2)]
+        >>> [isinstance(cell, WeightedCell) for cell in made]
+        [True, True, False]
     """
 
     no_bias = Parameter[bool]("config", writable=False)
@@ -130,7 +137,13 @@ class WeightedCell(Trainable):
         self.weights_filler = filler
 
     def get_weights_solver(self) -> Solver:
-        """The solver of the weights."""
+        """The solver of the weights.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.Fc(2, 2, weights_solver=n2d2.solver.Adam()).get_weights_solver().get_type()
+            'Adam'
+        """
         return self.weights_solver
 
     def set_weights_solver(self, solver: Solver) -> None:
@@ -141,11 +154,24 @@ class WeightedCell(Trainable):
 
         Raises:
             WrongInputType: It is something else.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 2)
+            >>> fc.set_weights_solver(n2d2.solver.Adam())
+            >>> fc.weights_solver.get_type(), fc.bias_solver.get_type()
+            ('Adam', 'SGD')
         """
         self.weights_solver = solver
 
     def get_bias_solver(self) -> Solver:
-        """The solver of the bias."""
+        """The solver of the bias.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.cells.Fc(2, 2, solver=n2d2.solver.SGD(decay=0.5)).get_bias_solver().decay
+            0.5
+        """
         return self.bias_solver
 
     def set_bias_solver(self, solver: Solver) -> None:
@@ -156,6 +182,13 @@ class WeightedCell(Trainable):
 
         Raises:
             WrongInputType: It is something else.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 2)
+            >>> fc.set_bias_solver("SGD")
+            Traceback (most recent call last):
+            n2d2.error_handler.WrongInputType: Fc_0: parameter `bias_solver` must be an n2d2.solver.Solver, got str
         """
         self.bias_solver = solver
 
