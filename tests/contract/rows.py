@@ -63,6 +63,16 @@ NOT_DOCUMENTED = {
     )
 }
 
+ABSTRACT = {
+    "n2d2.cells.NeuralNetworkCell",
+    "n2d2.solver.Solver",
+    "n2d2.filler.Filler",
+    "n2d2.activation.ActivationFunction",
+}
+CONTAINERS = {"n2d2.cells.Block", "n2d2.cells.Sequence", "n2d2.cells.Layer"}
+LAYERS = [path for path in CONTRACT if path.startswith("n2d2.cells.") and path not in CONTAINERS | ABSTRACT]
+LAYERS.remove("n2d2.cells.DeepNetCell")
+
 # Where the contract contradicts itself or its own printed output, the decision of the design: the default of the
 # argument, or a new name in quotes.
 CONTRADICTIONS = {
@@ -77,6 +87,10 @@ PLACES = {
     ("n2d2.cells.Activation", "activation"): ("activation", "optional in the text, without default in the signature"),
 }
 
+# Arguments without default in the signature that have one all the same.
+OPTIONAL = {(path, "solver"): "the text says optional, default SGD" for path in sorted(CONTAINERS)}
+OPTIONAL[("n2d2.cells.Transformation", "perm")] = "either name is accepted, so neither is required"
+
 # Defaults that are made when the object is: None in the signature.
 MADE = {
     "CellType_id": "the next automatic name",
@@ -90,16 +104,6 @@ MADE = {
     "n2d2.solver.SGD": "SGD(), as printed",
     "SGD": "SGD(), as printed",
 }
-
-ABSTRACT = {
-    "n2d2.cells.NeuralNetworkCell",
-    "n2d2.solver.Solver",
-    "n2d2.filler.Filler",
-    "n2d2.activation.ActivationFunction",
-}
-CONTAINERS = {"n2d2.cells.Block", "n2d2.cells.Sequence", "n2d2.cells.Layer"}
-LAYERS = [path for path in CONTRACT if path.startswith("n2d2.cells.") and path not in CONTAINERS | ABSTRACT]
-LAYERS.remove("n2d2.cells.DeepNetCell")
 
 # Concrete classes that need no source: there is no formula, or it is its own definition.
 NO_SOURCE = CONTAINERS | {

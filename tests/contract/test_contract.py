@@ -97,8 +97,7 @@ def test_exists(row: Row) -> None:
             assert own.name == name
         if parameter.default is not parameter.empty:
             assert same(own.default, parameter.default), f"default of {name}"
-        elif (row.path, row.member) not in {(c, "set_solver") for c in rows.CONTAINERS}:
-            # A container's solver is required in the signature and optional, SGD, in the text.
+        elif (row.path, parameter.name) not in rows.OPTIONAL:
             assert own.default is own.empty or parameter.kind is parameter.POSITIONAL_ONLY, f"{name} is required"
     for own in positional[len(expected) :]:
         assert own.default is not own.empty, f"{own.name} is not in the contract, so it must be optional"

@@ -23,14 +23,13 @@ def parameters(path: str) -> tuple[Array, Array]:
 
 
 def all_weights(cell: Any) -> Array:
-    """Return the weights, read from the engine."""
-    w, n, c = cell.N2D2().param("weights").astype(float), cell.nb_outputs, cell.nb_inputs
-    return w.reshape(n, c, *w.shape[2:])
+    """Return the weights, `[output, channel, ...]`."""
+    kernels = np.array([[kernel.to_numpy() for kernel in of_output] for of_output in cell.get_weights()], float)
+    return kernels[..., 0] if cell.get_type() == "Fc" else kernels
 
 
 def all_biases(cell: Any) -> Array:
-    biases: Array = cell.N2D2().param("bias").astype(float)
-    return biases
+    return np.array([bias[0] for bias in cell.get_biases()], float)
 
 
 def without_bias(path: str) -> Any:
