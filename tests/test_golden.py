@@ -17,7 +17,6 @@ CASES = load()
 
 # Cases that wait for something this version does not have: the reason, and the name that ends the wait.
 WAITING = {
-    "Branch/deconv": ("cell Deconv", "cells.Deconv"),
     "Branch/resize": ("cell Resize", "cells.Resize"),
     "Branch/resize_nn": ("cell Resize", "cells.Resize"),
     "Branch/transpose": ("cell Transpose", "cells.Transpose"),
@@ -78,6 +77,15 @@ def reference_of(cell: Any, case: Case, mask: np.ndarray) -> reference.Chain:
                 pair("padding_dims"),
                 pair("dilation_dims"),
                 pair("sub_sample_dims"),
+                mask.astype(float),
+            )
+        case n2d2.cells.Deconv():
+            layer = reference.Deconv(
+                np.nan_to_num(case["weights"]),
+                case.get_array("bias"),
+                pair("stride_dims"),
+                pair("padding_dims"),
+                pair("dilation_dims"),
                 mask.astype(float),
             )
         case n2d2.cells.Softmax():
@@ -251,6 +259,7 @@ def replay_batch_norm(case: Case) -> None:
 BRANCHES = {
     "fc": "nn.Fc(64, 3, no_bias=True)",
     "conv": "nn.Conv(4, 3, [3, 3], no_bias=True)",
+    "deconv": "nn.Deconv(4, 3, [3, 3], no_bias=True)",
     "pool_avg": "nn.Pool2d([2, 2], stride_dims=[2, 2], pooling='Average')",
     "pool_max": "nn.Pool2d([2, 2], stride_dims=[2, 2])",
     "act": "nn.Activation(act.Tanh())",
@@ -264,12 +273,16 @@ BRANCHES = {
 
 def solve_weights(case: Case) -> np.ndarray:
     """Return weights that give the recorded gradient, which is linear in them: the case does not store them."""
-    shape = (3, 64) if case.name == "fc" else (3, 4, 3, 3)
+    kind, shape = {
+        "fc": (reference.Fc, (3, 64)),
+        "conv": (reference.Conv, (3, 4, 3, 3)),
+        "deconv": (reference.Deconv, (3, 4, 3, 3)),
+    }[case.name]
     columns = []
     for k in range(int(np.prod(shape))):
         w = np.zeros(shape)
         w.flat[k] = 1.0
-        layer: reference.Layer = reference.Fc(w) if case.name == "fc" else reference.Conv(w)
+        layer = kind(w)
         layer.forward(case["x"].astype(float))
         columns.append(layer.backward(case["diff_in"].astype(float)).ravel())
     gradient = case["grad_after_first"].ravel().astype(float)
@@ -280,7 +293,7 @@ def solve_weights(case: Case) -> np.ndarray:
 def replay_branch(case: Case) -> None:
     """Two equal children of one cell: the parent receives the sum of both gradients."""
     children = [build(BRANCHES[case.name]) for _ in range(2)]
-    if case.name in ("fc", "conv"):
+    if case.name in ("fc", "conv", "deconv"):
         w = solve_weights(case)
         for child in children:
             set_parameters(child, w, None, np.ones(w.shape[:2], bool))
@@ -513,6 +526,7 @@ def replay_training(case: Case) -> None:
 
 HANDLERS: dict[str, Callable[[Case], None]] = {
     "Conv": replay_cell,
+    "Deconv": replay_cell,
     "Fc": replay_cell,
     "Pool": replay_cell,
     "Activation": replay_cell,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from n2d2 import Interface, Tensor
 from n2d2.cells import Conv, Fc
 from n2d2.filler import Constant
+from n2d2.mapping import Mapping
 from n2d2.solver import SGD
 
 ONE = Constant(value=1.0)
@@ -80,7 +82,6 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     (lambda: Fc(2, 2, drop_connect="a", name="e"), TypeError, "e: parameter `drop_connect` must be a float"),
     (lambda: Fc(2, 2, normalise=True), ValueError, "Fc: `normalise` is not a parameter; did you mean `normalize`?"),
     (lambda: Fc(2, 2, weights_export_format="OCHW", name="e"), ValueError, "is 'OCHW', expected one of OC, CO"),
-    (lambda: Fc(4, 2, mapping=Tensor([4, 2], datatype="bool")), RuntimeError, "Fc: `mapping` is not built yet"),
     (lambda: Fc(4, 2, name="e")(Tensor([1, 3])), RuntimeError, "e: "),
     (lambda: Fc(4, 2, name="e").get_weight(0, 4), ValueError, "e: channel_index is 4, expected an integer from 0 to 3"),
 ]
@@ -91,3 +92,41 @@ def test_errors(action: Any, kind: type[Exception], text: str) -> None:
     with pytest.raises(kind) as raised:
         action()
     assert text in str(raised.value)
+
+
+def test_a_mapping_says_which_weights_exist() -> None:
+    mapping = Tensor([3, 2], datatype="bool")
+    mapping.set_values([[1, 0], [1, 1], [0, 1]])
+    fc = Fc(3, 2, mapping=mapping, no_bias=True, filler=ONE, solver=SGD(learning_rate=1.0, clamping="0.5:9"))
+    assert fc.mapping is mapping
+    mapping.set_values([[1, 1], [1, 1], [1, 1]])  # The cell has a copy.
+    assert [[w[0] for w in row] for row in fc.get_weights()] == [[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]
+    assert fc.get_weight(0, 2)[0] == 0.0
+    with pytest.raises(RuntimeError, match="output 0 and channel 2 are not connected"):
+        fc.set_weight(0, 2, Tensor([1], value=1.0))
+    x = Tensor([1, 3])
+    x.set_values([[1, 10, 100]])
+    y = fc(x)
+    assert list(y) == [11.0, 110.0]
+    y.back_propagate(np.ones((1, 2, 1, 1)))
+    assert list(fc.get_diffoutputs()) == [1.0, 2.0, 1.0]
+    y.update()
+    assert [[w[0] for w in row] for row in fc.get_weights()] == [[2.0, 9.0, 0.0], [0.0, 9.0, 9.0]]
+    fc.refill_weights()
+    assert fc(x)[1] == 110.0
+
+
+def test_a_mapping_reaches_files_groups_and_options(tmp_path: Path) -> None:
+    fc = Fc(4, 2, mapping=Mapping(nb_groups=2), no_bias=True, filler=ONE, name="m")
+    fc.export_free_parameters(str(tmp_path), verbose=False)
+    assert (tmp_path / "m_weights.syntxt").read_text() == "1 1 \n1 1 \n"
+    (tmp_path / "m_weights.syntxt").write_text("1 2\n3 4\n")
+    fc.import_free_parameters(str(tmp_path))
+    assert [[w[0] for w in row] for row in fc.get_weights()] == [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 4.0]]
+    fc.normalize = True
+    assert fc(Tensor([1, 4], value=1.0))[1] == pytest.approx(1.4, rel=1e-6)
+    assert [[w[0] for w in row][:2] for row in fc.get_weights()][1] == [0.0, 0.0]
+    with pytest.raises(ValueError, match=r"f: parameter `mapping` is 2x2, expected a bool matrix of 3 rows \(inputs\)"):
+        Fc(3, 2, mapping=Tensor([2, 2], datatype="bool"), name="f")
+    with pytest.raises(TypeError, match="Fc: parameter `mapping` must be a bool Tensor"):
+        Fc(3, 2, mapping=[[True, False]] * 3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from n2d2 import Tensor, error_handler
-from n2d2.cells import BatchNorm2d, Cell, Conv, Fc, NeuralNetworkCell, Pool2d, Sequence
+from n2d2.cells import BatchNorm2d, Cell, Conv, Deconv, Fc, NeuralNetworkCell, Pool2d, Sequence
 from n2d2.filler import Constant, Normal
 from n2d2.mapping import Mapping
 
@@ -43,6 +43,20 @@ def test_conv(tmp_path: Path) -> None:
     conv.weights_export_flip = False
     conv.weights_export_format = "HWCO"
     assert exported(conv, tmp_path) == {"cc_weights.syntxt": "1 5 3 7 \n2 6 4 8 \n"}
+
+
+def test_deconv(tmp_path: Path) -> None:
+    """The forms of a convolution; the original's order of outputs and channels."""
+    cell = Deconv(2, 2, [1, 2], name="dd", no_bias=True)
+    numbered(cell)
+    assert exported(cell, tmp_path) == {"dd_weights.syntxt": "1 2 3 4 \n5 6 7 8 \n"}
+    cell.weights_export_flip, cell.weights_export_format = True, "HWCO"
+    written = exported(cell, tmp_path)
+    assert written == {"dd_weights.syntxt": "2 6 4 8 \n1 5 3 7 \n"}
+    before = parameters(cell)
+    cell.refill_weights()
+    cell.import_free_parameters(str(tmp_path))
+    assert parameters(cell) == before
 
 
 def test_files_hold_connected_channels_only(tmp_path: Path) -> None:

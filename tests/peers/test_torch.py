@@ -108,6 +108,39 @@ def test_conv_with_groups(groups: int) -> None:
     compare(cell, x, lambda t: F.conv2d(t, torch.from_numpy(packed), padding=1, groups=groups))
 
 
+DECONV = [
+    # batch, channels, outputs, height, width, kernel, stride, padding, dilation
+    (2, 16, 8, 7, 9, (4, 4), (2, 2), (1, 1), (1, 1)),
+    (1, 64, 33, 8, 8, (3, 3), (1, 1), (1, 1), (1, 1)),
+    (3, 5, 7, 6, 5, (3, 2), (2, 3), (1, 0), (2, 1)),
+    (2, 3, 20, 5, 5, (2, 2), (3, 3), (0, 0), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("config", DECONV, ids=str)
+def test_deconv(config: tuple[Any, ...]) -> None:
+    n, c_in, c_out, h, w, kernel, stride, padding, dilation = config
+    cell = cells.Deconv(
+        c_in,
+        c_out,
+        list(kernel),
+        stride_dims=list(stride),
+        padding_dims=list(padding),
+        dilation_dims=list(dilation),
+        solver=n2d2.solver.SGD(learning_rate=1.0),
+    )
+    x = np.random.default_rng(1).normal(size=(n, c_in, h, w)).astype(np.float32)
+    wt = torch.from_numpy(np.ascontiguousarray(weights(cell).swapaxes(0, 1))).requires_grad_()
+    bt = torch.from_numpy(biases(cell)).requires_grad_()
+    compare(cell, x, lambda t: F.conv_transpose2d(t, wt, bt, stride, padding, dilation=dilation))
+    before_w, before_b = weights(cell), biases(cell)
+    cell.get_outputs().update()
+    assert wt.grad is not None
+    assert bt.grad is not None
+    close(n * (weights(cell) - before_w).swapaxes(0, 1), wt.grad, "gradient of the weights")
+    close(n * (biases(cell) - before_b), bt.grad, "gradient of the bias")
+
+
 @pytest.mark.parametrize(("n", "inputs", "outputs"), [(1, 256, 120), (32, 256, 120), (5, 7, 3), (64, 1000, 33)])
 def test_fc(n: int, inputs: int, outputs: int) -> None:
     cell = cells.Fc(inputs, outputs)

@@ -12,7 +12,7 @@ from typing import Any
 
 PAIRS = {"kernel_dims", "stride_dims", "padding_dims", "dilation_dims", "sub_sample_dims", "pool_dims"}
 # Position of the argument that is a pair, by class.
-POSITIONAL_PAIRS = {"Conv": 2, "ConvDepthWise": 1, "Pool": 0, "Pool2d": 0}
+POSITIONAL_PAIRS = {"Conv": 2, "Deconv": 2, "ConvDepthWise": 1, "Pool": 0, "Pool2d": 0}
 
 
 class UnknownNameError(Exception):

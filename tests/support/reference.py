@@ -99,6 +99,49 @@ class Conv(Layer):
         return gx[:, :, ph : ph + h, pw : pw + w_]
 
 
+class Deconv(Layer):
+    """Transposed convolution: what a convolution sends back, with weights `[out, in, kh, kw]`."""
+
+    def __init__(
+        self,
+        w: Array,
+        b: Array | None = None,
+        stride: Pair = (1, 1),
+        padding: Pair = (0, 0),
+        dilation: Pair = (1, 1),
+        mask: Array | None = None,
+    ) -> None:
+        super().__init__({"w": w.astype(float)} | ({} if b is None else {"b": b.astype(float)}))
+        self.window = stride, padding, dilation
+        self.mask = np.ones(w.shape[:2]) if mask is None else mask
+        self.params["w"] *= self.mask[:, :, None, None]
+
+    def _convolution(self) -> Conv:
+        (stride, padding, dilation) = self.window
+        return Conv(self.params["w"].swapaxes(0, 1), None, stride, padding, dilation)
+
+    def forward(self, x: Array, learn: bool = True) -> Array:
+        del learn
+        self.x, (stride, padding, dilation) = x, self.window
+        h, w = (
+            (x.shape[2 + a] - 1) * stride[a] + dilation[a] * (self.params["w"].shape[2 + a] - 1) + 1 - 2 * padding[a]
+            for a in (0, 1)
+        )
+        convolution = self._convolution()
+        convolution.forward(np.zeros((len(x), len(self.params["w"]), h, w)))
+        y = convolution.backward(x)
+        return y + self.params["b"][None, :, None, None] if "b" in self.params else y
+
+    def backward(self, g: Array) -> Array:
+        convolution = self._convolution()
+        gx = convolution.forward(g)
+        convolution.backward(self.x)
+        self.grads = {"w": convolution.grads["w"].swapaxes(0, 1) * self.mask[:, :, None, None]}
+        if "b" in self.params:
+            self.grads["b"] = g.sum(axis=(0, 2, 3))
+        return gx
+
+
 class Fc(Layer):
     """A matrix product over the flattened image."""
 

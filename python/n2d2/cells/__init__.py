@@ -5,6 +5,7 @@ from n2d2.cells.batch_norm import BatchNorm2d
 from n2d2.cells.block import Block
 from n2d2.cells.cell import Cell
 from n2d2.cells.conv import Conv, ConvDepthWise, ConvPointWise
+from n2d2.cells.deconv import Deconv
 from n2d2.cells.dropout import Dropout
 from n2d2.cells.elem_wise import ElemWise
 from n2d2.cells.fc import Fc
@@ -29,6 +30,7 @@ __all__ = [
     "Conv",
     "ConvDepthWise",
     "ConvPointWise",
+    "Deconv",
     "Dropout",
     "ElemWise",
     "Fc",

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from n2d2.cells.weighted_cell import WeightedCell
+from n2d2.cells.kernel_cell import KernelCell
 from n2d2.error_handler import StateError
 from n2d2.mapping import Mapping
-from n2d2.parameters import Parameter, check_bool, check_word, pair
+from n2d2.parameters import Parameter, pair
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from n2d2.activation import ActivationFunction
-    from n2d2.cells.weighted_cell import Floats
     from n2d2.filler import Filler
     from n2d2.parameters import Pair
     from n2d2.solver import Solver
     from n2d2.tensor import Tensor
 
 
-class Conv(WeightedCell):
+class Conv(KernelCell):
     """Convolutional layer.
 
     `y[o, i, j] = b[o] + sum over connected c, r, s of w[o, c, r, s] x[c, i sh - ph + r dh, j sw - pw + s dw]`
@@ -82,7 +78,6 @@ class Conv(WeightedCell):
         LeCun et al., "Gradient-based learning applied to document recognition", 1998; ONNX operator `Conv`.
     """
 
-    mappable = True
     _exports = ("C", "CPP", "CPP_TensorRT", "CPP_STM32")
 
     nb_inputs = Parameter[int]("constructor", int)
@@ -92,8 +87,7 @@ class Conv(WeightedCell):
     stride_dims = Parameter[list[int]]("option", pair)
     padding_dims = Parameter[list[int]]("option", pair)
     dilation_dims = Parameter[list[int]]("option", pair)
-    weights_export_flip = Parameter[bool]("config", check=check_bool)
-    weights_export_format = Parameter[str]("config", check=check_word("OCHW", "HWCO"))
+    quantizer = Parameter[None]("object")
 
     def __init__(
         self,
@@ -126,24 +120,6 @@ class Conv(WeightedCell):
         **unknown: object,
     ) -> None:
         self._start("Conv", locals())
-
-    def _flipped(self, dense: Floats) -> Floats:
-        return dense[..., ::-1, ::-1] if self.weights_export_flip else dense
-
-    def _weight_lines(self, dense: Floats, connected: npt.NDArray[np.bool_]) -> list[Floats]:
-        dense = self._flipped(dense)
-        if self.weights_export_format == "OCHW":
-            return super()._weight_lines(dense, connected)
-        return [dense[:, :, r, s].T[connected.T] for r in range(dense.shape[2]) for s in range(dense.shape[3])]
-
-    def _weights_of(self, numbers: Floats, connected: npt.NDArray[np.bool_]) -> Floats:
-        import numpy as np
-
-        if self.weights_export_format == "OCHW":
-            return self._flipped(super()._weights_of(numbers, connected))
-        by_channel = np.zeros((*connected.T.shape, *self.kernel_dims), np.float32)
-        by_channel[connected.T] = numbers.reshape(*self.kernel_dims, -1).transpose(2, 0, 1)
-        return self._flipped(by_channel.swapaxes(0, 1))
 
 
 class ConvDepthWise(Conv):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from n2d2.cells.weighted_cell import WeightedCell
-from n2d2.error_handler import StateError
 from n2d2.parameters import Parameter, check_word
 
 if TYPE_CHECKING:
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
     from n2d2.activation import ActivationFunction
     from n2d2.cells.weighted_cell import Floats
     from n2d2.filler import Filler
+    from n2d2.mapping import Mapping
     from n2d2.solver import Solver
+    from n2d2.tensor import Tensor
 
 
 class Fc(WeightedCell):
@@ -40,7 +41,8 @@ class Fc(WeightedCell):
         filler (n2d2.filler.Filler, optional): Filler of weights and bias, overrides `weights_filler` and `bias_filler`.
         weights_filler (n2d2.filler.Filler, optional): Filler of the weights, default=Normal(std_dev=0.05).
         bias_filler (n2d2.filler.Filler, optional): Filler of the bias, default=Normal(std_dev=0.05).
-        mapping (None, optional): Connections; anything but None (all connected) is not built yet, default=None.
+        mapping (Tensor or n2d2.mapping.Mapping, optional): Connections, a bool tensor with one row an input value and
+            one column an output; the weights of the others stay zero, default=None (all connected).
         no_bias (bool, optional): If True, don't use a bias, default=False.
         drop_connect (float, optional): Probability to *keep* each weight while learning, default=1.0.
         normalize (bool, optional): If True, the weights of each output are scaled to length 1 before each pass,
@@ -57,7 +59,6 @@ class Fc(WeightedCell):
     Raises:
         WrongInputType: An argument has the wrong type.
         WrongValue: A name is unknown or a value is out of range.
-        StateError: A mapping is given.
 
     Export:
         INI `Fc`; ONNX `Gemm`.
@@ -84,6 +85,7 @@ class Fc(WeightedCell):
     drop_connect = Parameter[float]("config", float)
     normalize = Parameter[bool]("config")
     weights_export_format = Parameter[str]("config", check=check_word("OC", "CO"))
+    quantizer = Parameter[None]("object")
 
     def __init__(
         self,
@@ -97,7 +99,7 @@ class Fc(WeightedCell):
         filler: Filler | None = None,
         weights_filler: Filler | None = None,
         bias_filler: Filler | None = None,
-        mapping: None = None,
+        mapping: Tensor | Mapping | None = None,
         no_bias: bool = False,
         drop_connect: float = 1.0,
         normalize: bool = False,
@@ -111,9 +113,6 @@ class Fc(WeightedCell):
         model: str | None = None,
         **unknown: object,
     ) -> None:
-        given: object = mapping
-        if given is not None:
-            raise StateError("Fc: `mapping` is not built yet for fully connected layers; leave it None")
         self._start("Fc", locals())
 
     def _weights_of(self, numbers: Floats, connected: npt.NDArray[np.bool_]) -> Floats:

@@ -3,6 +3,7 @@
 from n2d2.cells.activation import Activation
 from n2d2.cells.batch_norm import BatchNorm2d
 from n2d2.cells.conv import Conv, ConvDepthWise, ConvPointWise
+from n2d2.cells.deconv import Deconv
 from n2d2.cells.dropout import Dropout
 from n2d2.cells.elem_wise import ElemWise
 from n2d2.cells.fc import Fc
@@ -17,6 +18,7 @@ __all__ = [
     "Conv",
     "ConvDepthWise",
     "ConvPointWise",
+    "Deconv",
     "Dropout",
     "ElemWise",
     "Fc",

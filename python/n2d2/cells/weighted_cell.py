@@ -59,7 +59,6 @@ class WeightedCell(Trainable):
     bias_solver = Parameter[Solver]("object")
     weights_filler = Parameter[Filler]("object")
     bias_filler = Parameter[Filler]("object")
-    quantizer = Parameter[None]("object")
 
     _solved: ClassVar[dict[str, str]] = {"weights_solver": "weights", "bias_solver": "bias"}
     _tensor_of: ClassVar[dict[str, str]] = {"weights_filler": "weights", "bias_filler": "bias"}
@@ -68,6 +67,8 @@ class WeightedCell(Trainable):
     """Input channels of all input cells together."""
     _outputs: int
     _mapping: Tensor | None
+    _connected: npt.NDArray[np.bool_] | None
+    """A copy of the mapping, which its owner cannot change any more."""
 
     def _start(self, kind: str, given: Mapping[str, Any], **engine: object) -> None:
         given = dict(given)
@@ -78,12 +79,14 @@ class WeightedCell(Trainable):
         mapping = given["mapping"]
         if isinstance(mapping, GroupMapping):
             mapping = mapping.create_mapping(given["nb_inputs"] * cells, given["nb_outputs"])
+        connected = None
         if mapping is not None:
-            engine["mapping"] = check_mapping(self.get_type(), mapping).to_numpy(copy=True)
+            engine["mapping"] = connected = check_mapping(self.get_type(), mapping).to_numpy(copy=True)
         super()._start(kind, given, nb_input_cells=cells, **engine)
-        self._mapping = mapping
+        self._mapping, self._connected = mapping, connected
         self._channels, self._outputs = self.get_parameter("nb_inputs") * cells, self.get_parameter("nb_outputs")
-        self._write("quantizer", given["quantizer"])
+        if "quantizer" in self._parameters:
+            self._write("quantizer", given["quantizer"])
         shared = given["filler"]
         for attribute in self._tensor_of:
             filler = given[attribute] if shared is None else shared
@@ -320,7 +323,7 @@ class WeightedCell(Trainable):
             groups = self._channels // per_group
             same = channel // per_group == output // (self._outputs // groups)
             return (output, channel % per_group) if same else None
-        connected = self._mapping is None or bool(self._mapping.to_numpy()[channel, output])
+        connected = self._connected is None or bool(self._connected[channel, output])
         return (output, channel) if connected else None
 
     def get_weight(self, output_index: int, channel_index: int) -> Tensor:
@@ -492,8 +495,8 @@ class WeightedCell(Trainable):
         connected = np.ones((self._outputs, self._channels), bool)
         per_group = weights.shape[1]
         if per_group == self._channels:
-            if self._mapping is not None:
-                connected = self._mapping.to_numpy().T.copy()
+            if self._connected is not None:
+                connected = self._connected.T.copy()
             return weights, connected
         groups = self._channels // per_group
         outputs = np.arange(self._outputs)[:, None] // (self._outputs // groups)
