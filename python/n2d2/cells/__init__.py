@@ -1,5 +1,6 @@
 """Layers and containers."""
 
+from n2d2.cells import nn
 from n2d2.cells.activation import Activation
 from n2d2.cells.batch_norm import BatchNorm2d
 from n2d2.cells.block import Block
@@ -39,6 +40,8 @@ __all__ = [
     "Pool2d",
     "Reshape",
     "Softmax",
+    # The same layers once more
+    "nn",
     # Abstract parents
     "Cell",
     "NeuralNetworkCell",
