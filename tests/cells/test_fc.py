@@ -130,3 +130,20 @@ def test_a_mapping_reaches_files_groups_and_options(tmp_path: Path) -> None:
         Fc(3, 2, mapping=Tensor([2, 2], datatype="bool"), name="f")
     with pytest.raises(TypeError, match="Fc: parameter `mapping` must be a bool Tensor"):
         Fc(3, 2, mapping=[[True, False]] * 3)
+
+
+def test_a_mapping_counts_the_inputs_of_all_input_cells_and_survives_drop_connect() -> None:
+    mapping = Tensor([4, 2], datatype="bool")
+    mapping.set_values([[1, 0], [0, 1], [0, 1], [1, 0]])
+    fc = Fc(2, 2, 2, mapping=mapping, no_bias=True, filler=ONE, drop_connect=0.5, solver=SGD(learning_rate=1.0))
+    a, b = Tensor([1, 2], value=1.0), Tensor([1, 2], value=10.0)
+    seen = set()
+    for _ in range(30):
+        y = fc(Interface([a, b]))
+        seen.add(tuple(y))
+        y.back_propagate(np.ones((1, 2, 1, 1)))
+        y.update()
+        assert not any(fc.get_weight(o, i)[0] for o, i in ((0, 1), (0, 2), (1, 0), (1, 3)))
+        fc.refill_weights()
+    assert seen <= {(p, q) for p in (0.0, 1.0, 10.0, 11.0) for q in (0.0, 1.0, 10.0, 11.0)}
+    assert len(seen) > 4
