@@ -533,6 +533,7 @@ HANDLERS: dict[str, Callable[[Case], None]] = {
     "Softmax": replay_cell,
     "Dropout": replay_cell,
     "Reshape": replay_cell,
+    "Padding": replay_cell,
     "ElemWise": replay_elem_wise,
     "BatchNorm2d": replay_batch_norm,
     "Branch": replay_branch,

@@ -27,7 +27,9 @@ LAYERS: dict[str, Any] = {
     "BatchNorm2d": lambda **kw: cells.BatchNorm2d(2, **kw),
     "ElemWise": cells.ElemWise,
     "Reshape": lambda **kw: cells.Reshape([1, 1, -1], **kw),
+    "Padding": lambda **kw: cells.Padding(1, 2, -1, 3, **kw),
 }
+WITHOUT_DATATYPE = {"ElemWise", "Padding"}
 SHAPES = {
     "Conv": [4, 3, 3, 3],
     "ConvDepthWise": [4, 2, 3, 3],
@@ -38,6 +40,7 @@ SHAPES = {
     "Pool2d": [4, 2, 4, 4],
     "GlobalPool2d": [4, 2, 1, 1],
     "Reshape": [4, 50, 1, 1],
+    "Padding": [4, 2, 8, 7],
 }
 
 
@@ -101,7 +104,7 @@ class TestEveryLayer:
 
     def test_parameters_are_printed_read_and_guarded(self, kind: str) -> None:
         cell = LAYERS[kind](name="p")
-        key = "Frame" if kind == "ElemWise" else "Frame<float>"
+        key = "Frame" if kind in WITHOUT_DATATYPE else "Frame<float>"
         text = str(cell)
         assert text.startswith(f"'p' {kind}({key})(")
         for name, parameter in type(cell)._parameters.items():
@@ -171,6 +174,7 @@ class TestEveryLayer:
         (cells.Softmax, ["C", "CPP", "CPP_TensorRT"]),
         (cells.Reshape, ["CPP", "CPP_TensorRT", "CPP_STM32"]),
         (cells.Activation, ["CPP", "CPP_TensorRT"]),
+        (cells.Padding, ["CPP", "CPP_TensorRT"]),
         (cells.Dropout, []),
     ],
 )

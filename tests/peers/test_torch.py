@@ -169,6 +169,13 @@ def test_batch_norm() -> None:
     close(cell.get_variances().to_numpy().ravel(), variance, "running variance")
 
 
+@pytest.mark.parametrize("sides", [(1, 2, 3, 0), (-1, 1, 2, -1), (0, -3, -2, 5)], ids=str)
+def test_padding(sides: tuple[int, int, int, int]) -> None:
+    (top, bottom, left, right) = sides
+    x = np.random.default_rng(1).normal(size=(3, 19, 7, 6)).astype(np.float32)
+    compare(cells.Padding(*sides), x, lambda t: F.pad(t, (left, right, top, bottom)))
+
+
 def test_softmax() -> None:
     x = np.random.default_rng(1).normal(size=(4, 10, 3, 2)).astype(np.float32)
     compare(cells.Softmax(), x, lambda t: F.softmax(t, 1))

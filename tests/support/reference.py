@@ -247,6 +247,32 @@ class BatchNorm(Layer):
         return self.inverse * (centred - self.x_hat * (g_hat * self.x_hat).mean(axis=axes, keepdims=True))
 
 
+class Padding(Layer):
+    """Zeros around an image, or a crop where a width is negative."""
+
+    def __init__(self, top: int, bottom: int, left: int, right: int) -> None:
+        super().__init__()
+        self.sides = ((top, bottom), (left, right))
+
+    @staticmethod
+    def _padded(x: Array, sides: tuple[Pair, Pair]) -> Array:
+        for axis, (before, after) in enumerate(sides, start=2):
+            widths = [(0, 0)] * 4
+            widths[axis] = (max(before, 0), max(after, 0))
+            padded = np.pad(x, widths)
+            size = padded.shape[axis]
+            x = padded.take(np.arange(max(-before, 0), size - max(-after, 0)), axis)
+        return x
+
+    def forward(self, x: Array, learn: bool = True) -> Array:
+        del learn
+        return self._padded(x, self.sides)
+
+    def backward(self, g: Array) -> Array:
+        (top, bottom), (left, right) = self.sides
+        return self._padded(g, ((-top, -bottom), (-left, -right)))
+
+
 class Activation(Layer):
     """An activation function by its name, with its parameters."""
 

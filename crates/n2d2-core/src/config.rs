@@ -184,6 +184,14 @@ impl Config {
         }
     }
 
+    /// A required integer.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when missing, [`Error::Type`] for anything but an int.
+    pub fn int(&self, name: &str) -> Result<i64> {
+        if self.get(name).is_none() { Err(self.required(name)) } else { self.int_or(name, 0) }
+    }
+
     /// A size: an integer of at least 0.
     ///
     /// # Errors

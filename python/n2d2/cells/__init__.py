@@ -13,6 +13,7 @@ from n2d2.cells.fc import Fc
 from n2d2.cells.iterable import Iterable
 from n2d2.cells.layer import Layer
 from n2d2.cells.neural_network_cell import NeuralNetworkCell
+from n2d2.cells.padding import Padding
 from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
 from n2d2.cells.reshape import Reshape
 from n2d2.cells.sequence import Sequence
@@ -36,6 +37,7 @@ __all__ = [
     "ElemWise",
     "Fc",
     "GlobalPool2d",
+    "Padding",
     "Pool",
     "Pool2d",
     "Reshape",

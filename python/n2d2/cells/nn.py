@@ -8,6 +8,7 @@ from n2d2.cells.dropout import Dropout
 from n2d2.cells.elem_wise import ElemWise
 from n2d2.cells.fc import Fc
 from n2d2.cells.neural_network_cell import NeuralNetworkCell
+from n2d2.cells.padding import Padding
 from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
 from n2d2.cells.reshape import Reshape
 from n2d2.cells.softmax import Softmax
@@ -24,6 +25,7 @@ __all__ = [
     "Fc",
     "GlobalPool2d",
     "NeuralNetworkCell",
+    "Padding",
     "Pool",
     "Pool2d",
     "Reshape",

@@ -209,6 +209,25 @@ fn cell_cases() -> Vec<Case> {
     cases
 }
 
+fn shape_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for image in IMAGES {
+        let padding = |[top, bottom, left, right]: [i64; 4]| {
+            let config = config! { "top_pad" => top, "bot_pad" => bottom, "left_pad" => left, "right_pad" => right };
+            Case::on("Padding", config, &[image])
+        };
+        cases.extend([
+            padding([1, 2, 3, 0]),
+            padding([-1, 1, 2, -1]).with("Rectifier", config! {}),
+            padding([-1, -1, 0, -1]),
+            // Nothing of a small image is left.
+            padding([3, -2, 0, 1]).with("Swish", config! {}),
+            Case::on("Padding", padding([0, 1, 1, 0]).config, &[image, image]),
+        ]);
+    }
+    cases
+}
+
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(conv_cases());
@@ -216,6 +235,7 @@ fn cases() -> Vec<Case> {
     cases.extend(fc_cases());
     cases.extend(pool_cases());
     cases.extend(cell_cases());
+    cases.extend(shape_cases());
     cases
 }
 

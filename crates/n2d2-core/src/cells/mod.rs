@@ -129,6 +129,7 @@ catalogue! {
     "BatchNorm2d" => batch_norm::BatchNorm2d,
     "ElemWise" => elem_wise::ElemWise,
     "Reshape" => reshape::Reshape,
+    "Padding" => padding::Padding,
 }
 
 #[cfg(test)]

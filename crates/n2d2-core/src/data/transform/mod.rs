@@ -206,7 +206,7 @@ fn size_of_at_least_1(config: &Config, name: &str) -> Result<usize> {
 }
 
 /// Width and height of an image at most, so that no product of sizes overflows.
-const MAX_SIDE: usize = 1 << 15;
+pub(crate) const MAX_SIDE: usize = 1 << 15;
 
 #[cfg(test)]
 mod tests {
