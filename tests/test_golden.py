@@ -17,8 +17,6 @@ CASES = load()
 
 # Cases that wait for something this version does not have: the reason, and the name that ends the wait.
 WAITING = {
-    "Branch/resize": ("cell Resize", "cells.Resize"),
-    "Branch/resize_nn": ("cell Resize", "cells.Resize"),
     "Branch/transpose": ("cell Transpose", "cells.Transpose"),
 }
 
@@ -90,6 +88,9 @@ def reference_of(cell: Any, case: Case, mask: np.ndarray) -> reference.Chain:
             )
         case n2d2.cells.Softmax():
             layer = reference.Softmax(cell.get_parameter("with_loss"), cell.get_parameter("group_size"))
+        case n2d2.cells.Resize():
+            names = ("outputs_width", "outputs_height", "resize_mode", "align_corners")
+            layer = reference.Resize(*(cell.get_parameter(n) for n in names))
         case n2d2.cells.Activation():
             return reference.Chain(activation_layer(cell))
         case _:
@@ -131,6 +132,18 @@ def replay_cell(case: Case) -> None:
         assert_close(weights_of(cell, mask, w.shape), w, "weights_after")
     if "bias_after" in case:
         assert_close(biases_of(cell), expected("bias_after"), "bias_after")
+
+
+def replay_unrecorded(case: Case) -> None:
+    """Forward and backward of a cell that the original could not run, against the reference."""
+    cell = build(case.get("constructor"))
+    chain, rng = reference_of(cell, case, np.ones((0, 0), bool)), np.random.default_rng(5)
+    x = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)
+    output = cell(tensor(x))
+    assert_close(output.to_numpy(), chain.forward(x.astype(float)), "output")
+    g = rng.normal(size=output.shape()).astype(np.float32)
+    output.back_propagate(g)
+    assert_close(cell.get_diffoutputs().to_numpy(), chain.backward(g.astype(float)), "diff_out")
 
 
 def replay_low_level_activation(case: Case) -> None:
@@ -266,6 +279,8 @@ BRANCHES = {
     "softmax": "nn.Softmax()",
     "softmax_loss": "nn.Softmax(with_loss=True)",
     "reshape": "nn.Reshape([1, 1, 64])",
+    "resize": "nn.Resize(8, 8, 'BilinearTF')",
+    "resize_nn": "nn.Resize(8, 8, 'NearestNeighbor')",
     "bn": "nn.BatchNorm2d(4)",
     "elemwise": "nn.ElemWise()",
 }
@@ -303,6 +318,10 @@ def replay_branch(case: Case) -> None:
         layer = reference.BatchNorm(ones, zeros, zeros, ones)
         layer.forward(case["x"].astype(float))
         first = layer.backward(case["diff_in"].astype(float))
+    if case.name == "resize_nn":
+        chain = reference_of(children[0], case, np.ones((0, 0), bool))
+        chain.forward(case["x"].astype(float))
+        first = chain.backward(case["diff_in"].astype(float))
     for count in (1, 2):
         parent = build("nn.Activation(act.Linear())")
         x = parent(tensor(case["x"]))
@@ -534,6 +553,7 @@ HANDLERS: dict[str, Callable[[Case], None]] = {
     "Dropout": replay_cell,
     "Reshape": replay_cell,
     "Padding": replay_cell,
+    "Resize": replay_cell,
     "ElemWise": replay_elem_wise,
     "BatchNorm2d": replay_batch_norm,
     "Branch": replay_branch,
@@ -549,6 +569,10 @@ HANDLERS: dict[str, Callable[[Case], None]] = {
     "Conv/accumulate_iteration_size2": replay_accumulate,
     "Conv/two_input_cells": replay_two_inputs,
     "Pool/interface_concat": replay_two_inputs,
+    "Resize/Bilinear_up_al1": replay_unrecorded,
+    "Resize/Bilinear_x2_al1": replay_unrecorded,
+    "Resize/Bilinear_down_al0": replay_unrecorded,
+    "Resize/Bilinear_x2_al0": replay_unrecorded,
     "Solver/parameters": replay_solver_parameters,
 }
 

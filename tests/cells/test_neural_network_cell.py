@@ -28,8 +28,9 @@ LAYERS: dict[str, Any] = {
     "ElemWise": cells.ElemWise,
     "Reshape": lambda **kw: cells.Reshape([1, 1, -1], **kw),
     "Padding": lambda **kw: cells.Padding(1, 2, -1, 3, **kw),
+    "Resize": lambda **kw: cells.Resize(7, 3, "BilinearTF", **kw),
 }
-WITHOUT_DATATYPE = {"ElemWise", "Padding"}
+WITHOUT_DATATYPE = {"ElemWise", "Padding", "Resize"}
 SHAPES = {
     "Conv": [4, 3, 3, 3],
     "ConvDepthWise": [4, 2, 3, 3],
@@ -41,6 +42,7 @@ SHAPES = {
     "GlobalPool2d": [4, 2, 1, 1],
     "Reshape": [4, 50, 1, 1],
     "Padding": [4, 2, 8, 7],
+    "Resize": [4, 2, 3, 7],
 }
 
 
@@ -175,6 +177,7 @@ class TestEveryLayer:
         (cells.Reshape, ["CPP", "CPP_TensorRT", "CPP_STM32"]),
         (cells.Activation, ["CPP", "CPP_TensorRT"]),
         (cells.Padding, ["CPP", "CPP_TensorRT"]),
+        (cells.Resize, ["C", "CPP", "CPP_TensorRT", "CPP_STM32"]),
         (cells.Dropout, []),
     ],
 )

@@ -176,6 +176,24 @@ def test_padding(sides: tuple[int, int, int, int]) -> None:
     compare(cells.Padding(*sides), x, lambda t: F.pad(t, (left, right, top, bottom)))
 
 
+@pytest.mark.parametrize("size", [(14, 12), (4, 3), (9, 20), (7, 6), (3, 30)], ids=str)
+@pytest.mark.parametrize(
+    ("mode", "align_corners", "options"),
+    [
+        ("Bilinear", False, {"mode": "bilinear", "align_corners": False}),
+        ("Bilinear", True, {"mode": "bilinear", "align_corners": True}),
+        ("BilinearTF", True, {"mode": "bilinear", "align_corners": True}),
+        ("NearestNeighbor", False, {"mode": "nearest"}),
+    ],
+    ids=["centres", "corners", "corners_tf", "nearest"],
+)
+def test_resize(mode: str, align_corners: bool, options: dict[str, Any], size: tuple[int, int]) -> None:
+    (height, width) = size
+    x = np.random.default_rng(1).normal(size=(3, 19, 7, 6)).astype(np.float32)
+    cell = cells.Resize(width, height, mode, align_corners=align_corners)
+    compare(cell, x, lambda t: F.interpolate(t, size, **options))
+
+
 def test_softmax() -> None:
     x = np.random.default_rng(1).normal(size=(4, 10, 3, 2)).astype(np.float32)
     compare(cells.Softmax(), x, lambda t: F.softmax(t, 1))

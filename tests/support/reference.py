@@ -273,6 +273,34 @@ class Padding(Layer):
         return self._padded(g, ((-top, -bottom), (-left, -right)))
 
 
+class Resize(Layer):
+    """A product with one matrix for the rows and one for the columns."""
+
+    def __init__(self, width: int, height: int, mode: str, align_corners: bool = True) -> None:
+        super().__init__()
+        self.sizes, self.mode, self.align_corners = (height, width), mode, align_corners
+
+    def _matrix(self, size: int, out: int) -> Array:
+        """Return the weight of each of `size` pixels in each of `out` pixels."""
+        i = np.arange(out)
+        if self.mode == "NearestNeighbor":
+            place = (i * size // out).astype(float)
+        elif self.align_corners:
+            place = np.linspace(0, size - 1, out) if out > 1 else np.zeros(1)
+        else:
+            place = (i + 0.5) * size / out - 0.5 if self.mode == "Bilinear" else i * size / out
+        distance = np.clip(place, 0, size - 1)[:, None] - np.arange(size)[None]
+        return np.maximum(0.0, 1.0 - abs(distance))
+
+    def forward(self, x: Array, learn: bool = True) -> Array:
+        del learn
+        self.rows, self.columns = (self._matrix(x.shape[2 + a], self.sizes[a]) for a in (0, 1))
+        return np.einsum("ih,nchw,jw->ncij", self.rows, x, self.columns)
+
+    def backward(self, g: Array) -> Array:
+        return np.einsum("ih,ncij,jw->nchw", self.rows, g, self.columns)
+
+
 class Activation(Layer):
     """An activation function by its name, with its parameters."""
 

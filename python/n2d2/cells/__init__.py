@@ -16,6 +16,7 @@ from n2d2.cells.neural_network_cell import NeuralNetworkCell
 from n2d2.cells.padding import Padding
 from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
 from n2d2.cells.reshape import Reshape
+from n2d2.cells.resize import Resize
 from n2d2.cells.sequence import Sequence
 from n2d2.cells.softmax import Softmax
 from n2d2.cells.trainable import Trainable
@@ -41,6 +42,7 @@ __all__ = [
     "Pool",
     "Pool2d",
     "Reshape",
+    "Resize",
     "Softmax",
     # The same layers once more
     "nn",

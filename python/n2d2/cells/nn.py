@@ -11,6 +11,7 @@ from n2d2.cells.neural_network_cell import NeuralNetworkCell
 from n2d2.cells.padding import Padding
 from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
 from n2d2.cells.reshape import Reshape
+from n2d2.cells.resize import Resize
 from n2d2.cells.softmax import Softmax
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "Pool",
     "Pool2d",
     "Reshape",
+    "Resize",
     "Softmax",
 ]

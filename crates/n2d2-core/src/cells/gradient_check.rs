@@ -224,6 +224,23 @@ fn shape_cases() -> Vec<Case> {
             padding([3, -2, 0, 1]).with("Swish", config! {}),
             Case::on("Padding", padding([0, 1, 1, 0]).config, &[image, image]),
         ]);
+        for mode in ["NearestNeighbor", "Bilinear", "BilinearTF"] {
+            let resize = |width: usize, height: usize, align_corners: bool| {
+                let size = config! { "outputs_width" => width, "outputs_height" => height };
+                let config = with(&size, &config! { "resize_mode" => mode, "align_corners" => align_corners });
+                Case::on("Resize", config, &[image])
+            };
+            let [_, _, h, w] = image;
+            cases.extend([true, false].into_iter().flat_map(|align_corners| {
+                [
+                    resize(2 * w, 2 * h, align_corners),
+                    resize(w + 3, h.div_ceil(2), align_corners).with("Tanh", config! {}),
+                    resize(2, 7, align_corners),
+                    resize(1, 1, align_corners),
+                ]
+            }));
+            cases.push(Case::on("Resize", resize(5, 4, true).config, &[image, image]));
+        }
     }
     cases
 }

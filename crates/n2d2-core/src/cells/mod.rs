@@ -130,6 +130,7 @@ catalogue! {
     "ElemWise" => elem_wise::ElemWise,
     "Reshape" => reshape::Reshape,
     "Padding" => padding::Padding,
+    "Resize" => resize::Resize,
 }
 
 #[cfg(test)]
