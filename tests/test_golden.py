@@ -16,9 +16,7 @@ from support.golden import Case, assert_close, load
 CASES = load()
 
 # Cases that wait for something this version does not have: the reason, and the name that ends the wait.
-WAITING = {
-    "Branch/transpose": ("cell Transpose", "cells.Transpose"),
-}
+WAITING: dict[str, tuple[str, str]] = {}
 
 
 def tensor(array: Any) -> n2d2.Tensor:
@@ -281,6 +279,7 @@ BRANCHES = {
     "reshape": "nn.Reshape([1, 1, 64])",
     "resize": "nn.Resize(8, 8, 'BilinearTF')",
     "resize_nn": "nn.Resize(8, 8, 'NearestNeighbor')",
+    "transpose": "nn.Transpose([1, 0, 2, 3])",
     "bn": "nn.BatchNorm2d(4)",
     "elemwise": "nn.ElemWise()",
 }
@@ -554,6 +553,7 @@ HANDLERS: dict[str, Callable[[Case], None]] = {
     "Reshape": replay_cell,
     "Padding": replay_cell,
     "Resize": replay_cell,
+    "Transpose": replay_cell,
     "ElemWise": replay_elem_wise,
     "BatchNorm2d": replay_batch_norm,
     "Branch": replay_branch,

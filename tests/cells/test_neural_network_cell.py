@@ -29,6 +29,7 @@ LAYERS: dict[str, Any] = {
     "Reshape": lambda **kw: cells.Reshape([1, 1, -1], **kw),
     "Padding": lambda **kw: cells.Padding(1, 2, -1, 3, **kw),
     "Resize": lambda **kw: cells.Resize(7, 3, "BilinearTF", **kw),
+    "Transpose": lambda **kw: cells.Transpose([1, 2, 0], **kw),
 }
 WITHOUT_DATATYPE = {"ElemWise", "Padding", "Resize"}
 SHAPES = {
@@ -43,6 +44,7 @@ SHAPES = {
     "Reshape": [4, 50, 1, 1],
     "Padding": [4, 2, 8, 7],
     "Resize": [4, 2, 3, 7],
+    "Transpose": [4, 5, 2, 5],
 }
 
 
@@ -178,6 +180,7 @@ class TestEveryLayer:
         (cells.Activation, ["CPP", "CPP_TensorRT"]),
         (cells.Padding, ["CPP", "CPP_TensorRT"]),
         (cells.Resize, ["C", "CPP", "CPP_TensorRT", "CPP_STM32"]),
+        (cells.Transpose, ["CPP", "CPP_TensorRT", "CPP_STM32"]),
         (cells.Dropout, []),
     ],
 )

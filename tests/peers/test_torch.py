@@ -194,6 +194,14 @@ def test_resize(mode: str, align_corners: bool, options: dict[str, Any], size: t
     compare(cell, x, lambda t: F.interpolate(t, size, **options))
 
 
+@pytest.mark.parametrize(
+    ("perm", "axes"), [([1, 0, 2, 3], (0, 1, 3, 2)), ([2, 0, 1], (0, 2, 3, 1)), ([0, 2, 1], (0, 2, 1, 3))], ids=str
+)
+def test_transpose(perm: list[int], axes: tuple[int, ...]) -> None:
+    x = np.random.default_rng(1).normal(size=(3, 19, 7, 6)).astype(np.float32)
+    compare(cells.Transpose(perm), x, lambda t: t.permute(axes))
+
+
 def test_softmax() -> None:
     x = np.random.default_rng(1).normal(size=(4, 10, 3, 2)).astype(np.float32)
     compare(cells.Softmax(), x, lambda t: F.softmax(t, 1))

@@ -301,6 +301,23 @@ class Resize(Layer):
         return np.einsum("ih,ncij,jw->nchw", self.rows, g, self.columns)
 
 
+class Transpose(Layer):
+    """Axes in another order; `perm` counts width, height, channels."""
+
+    def __init__(self, perm: Sequence[int]) -> None:
+        super().__init__()
+        # Axis i of N2D2 is axis 3 - i of an array.
+        full = [*perm, *range(len(perm), 4)]
+        self.axes = [3 - full[3 - a] for a in range(4)]
+
+    def forward(self, x: Array, learn: bool = True) -> Array:
+        del learn
+        return x.transpose(self.axes)
+
+    def backward(self, g: Array) -> Array:
+        return g.transpose(np.argsort(self.axes))
+
+
 class Activation(Layer):
     """An activation function by its name, with its parameters."""
 

@@ -20,6 +20,7 @@ from n2d2.cells.resize import Resize
 from n2d2.cells.sequence import Sequence
 from n2d2.cells.softmax import Softmax
 from n2d2.cells.trainable import Trainable
+from n2d2.cells.transpose import Transpose
 
 __all__ = [
     # Containers
@@ -44,6 +45,7 @@ __all__ = [
     "Reshape",
     "Resize",
     "Softmax",
+    "Transpose",
     # The same layers once more
     "nn",
     # Abstract parents

@@ -13,6 +13,7 @@ from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
 from n2d2.cells.reshape import Reshape
 from n2d2.cells.resize import Resize
 from n2d2.cells.softmax import Softmax
+from n2d2.cells.transpose import Transpose
 
 __all__ = [
     "Activation",
@@ -32,4 +33,5 @@ __all__ = [
     "Reshape",
     "Resize",
     "Softmax",
+    "Transpose",
 ]

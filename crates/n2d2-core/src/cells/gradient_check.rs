@@ -241,6 +241,15 @@ fn shape_cases() -> Vec<Case> {
             }));
             cases.push(Case::on("Resize", resize(5, 4, true).config, &[image, image]));
         }
+        let transpose = |perm: &[i64]| Case::on("Transpose", config! { "perm" => perm.to_vec() }, &[image]);
+        cases.extend([
+            transpose(&[0, 2, 1]),
+            transpose(&[1, 0]).with("Rectifier", config! { "leak_slope" => 0.2 }),
+            transpose(&[1, 2, 0, 3]),
+            transpose(&[2, 0, 1]),
+            transpose(&[2, 1, 0]).with("Swish", config! {}),
+            Case::on("Transpose", config! { "perm" => vec![2i64, 0, 1] }, &[image, image]),
+        ]);
     }
     cases
 }

@@ -131,6 +131,7 @@ catalogue! {
     "Reshape" => reshape::Reshape,
     "Padding" => padding::Padding,
     "Resize" => resize::Resize,
+    "Transpose" => transpose::Transpose,
 }
 
 #[cfg(test)]
