@@ -89,6 +89,13 @@ def reference_of(cell: Any, case: Case, mask: np.ndarray) -> reference.Chain:
         case n2d2.cells.Resize():
             names = ("outputs_width", "outputs_height", "resize_mode", "align_corners")
             layer = reference.Resize(*(cell.get_parameter(n) for n in names))
+        case n2d2.cells.Scaling():
+            match cell.scaling:
+                case n2d2.scaling.FixedPointScaling() as s:
+                    factors = np.array(s.scaling) / 2**s.nb_fractional_bits
+                    layer = reference.Scaling(list(factors), rounds=True)
+                case n2d2.scaling.FloatingPointScaling() as s:
+                    layer = reference.Scaling(s.scaling_per_output)
         case n2d2.cells.Activation():
             return reference.Chain(activation_layer(cell))
         case _:
@@ -554,6 +561,7 @@ HANDLERS: dict[str, Callable[[Case], None]] = {
     "Padding": replay_cell,
     "Resize": replay_cell,
     "Transpose": replay_cell,
+    "Scaling": replay_unrecorded,
     "ElemWise": replay_elem_wise,
     "BatchNorm2d": replay_batch_norm,
     "Branch": replay_branch,

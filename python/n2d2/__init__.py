@@ -3,7 +3,7 @@
 | name | what it holds |
 |---|---|
 | `cells`, `deepnet` | layers and containers, graphs of them |
-| `solver`, `filler`, `activation`, `mapping` | objects that cells are built with |
+| `solver`, `filler`, `activation`, `mapping`, `scaling` | objects that cells are built with |
 | `Tensor`, `Interface`, `ConfigSection` | values that go through cells, and parameters that cells share |
 | `database`, `provider`, `transform` | data |
 | `target`, `train`, `plots` | loss, scores, training aids |
@@ -24,10 +24,10 @@ from n2d2.tensor import Tensor
 from n2d2.utils import generate_name
 
 if TYPE_CHECKING:
-    from n2d2 import database, plots, provider, quantizer, target, train, transform
+    from n2d2 import database, plots, provider, quantizer, scaling, target, train, transform
 
 # Loaded when first used, so that `import n2d2` stays fast.
-_LAZY = frozenset({"database", "plots", "provider", "quantizer", "target", "train", "transform"})
+_LAZY = frozenset({"database", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"})
 
 __all__ = [
     "ConfigSection",
@@ -47,6 +47,7 @@ __all__ = [
     "plots",
     "provider",
     "quantizer",
+    "scaling",
     "solver",
     "target",
     "train",

@@ -30,6 +30,7 @@ LAYERS: dict[str, Any] = {
     "Padding": lambda **kw: cells.Padding(1, 2, -1, 3, **kw),
     "Resize": lambda **kw: cells.Resize(7, 3, "BilinearTF", **kw),
     "Transpose": lambda **kw: cells.Transpose([1, 2, 0], **kw),
+    "Scaling": lambda **kw: cells.Scaling(n2d2.scaling.FloatingPointScaling([0.5, -2.0]), **kw),
 }
 WITHOUT_DATATYPE = {"ElemWise", "Padding", "Resize"}
 SHAPES = {
@@ -180,6 +181,7 @@ class TestEveryLayer:
         (cells.Activation, ["CPP", "CPP_TensorRT"]),
         (cells.Padding, ["CPP", "CPP_TensorRT"]),
         (cells.Resize, ["C", "CPP", "CPP_TensorRT", "CPP_STM32"]),
+        (cells.Scaling, ["C", "CPP", "CPP_STM32"]),
         (cells.Transpose, ["CPP", "CPP_TensorRT", "CPP_STM32"]),
         (cells.Dropout, []),
     ],

@@ -318,6 +318,26 @@ class Transpose(Layer):
         return g.transpose(np.argsort(self.axes))
 
 
+class Scaling(Layer):
+    """A factor for each channel, rounded halves away from zero, and limits."""
+
+    def __init__(self, factors: Sequence[float], rounds: bool = False, limits: Sequence[float] | None = None) -> None:
+        super().__init__()
+        self.factors, self.rounds = np.array(factors)[:, None, None], rounds
+        self.limits = np.full_like(self.factors, np.inf) if limits is None else np.array(limits)[:, None, None]
+
+    def forward(self, x: Array, learn: bool = True) -> Array:
+        del learn
+        y = x * self.factors
+        if self.rounds:
+            y = np.sign(y) * np.floor(abs(y) + 0.5)
+        self.passes = abs(y) < self.limits
+        return np.clip(y, -self.limits, self.limits)
+
+    def backward(self, g: Array) -> Array:
+        return np.where(self.passes, g * self.factors, 0.0)
+
+
 class Activation(Layer):
     """An activation function by its name, with its parameters."""
 

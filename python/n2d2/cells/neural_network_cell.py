@@ -83,11 +83,15 @@ class NeuralNetworkCell(Parametrised, Cell):
         for name, p in scalars.items():
             self._values[name] = given[name] if p.check is None else p.check(self._name, name, given[name])
         shared = {n: self._values[n] for n, p in scalars.items() if p.check is None}
-        self._handle = _core.Cell(kind, self._name, {**shared, **engine})
+        self._handle = self._make(kind, {**shared, **engine})
         deepnet._layers[self._handle.id] = self
         for name in shared:
             self._values[name] = self._normalised(name, self._values[name])
         self.activation = given["activation"]
+
+    def _make(self, kind: str, parameters: dict[str, Any]) -> _core.Cell:
+        """Makes the engine's cell."""
+        return _core.Cell(kind, self._name, parameters)
 
     def _owner(self) -> str:
         return getattr(self, "_name", self.get_type())

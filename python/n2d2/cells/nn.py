@@ -12,6 +12,7 @@ from n2d2.cells.padding import Padding
 from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
 from n2d2.cells.reshape import Reshape
 from n2d2.cells.resize import Resize
+from n2d2.cells.scaling import Scaling
 from n2d2.cells.softmax import Softmax
 from n2d2.cells.transpose import Transpose
 
@@ -32,6 +33,7 @@ __all__ = [
     "Pool2d",
     "Reshape",
     "Resize",
+    "Scaling",
     "Softmax",
     "Transpose",
 ]

@@ -250,6 +250,16 @@ fn shape_cases() -> Vec<Case> {
             transpose(&[2, 1, 0]).with("Swish", config! {}),
             Case::on("Transpose", config! { "perm" => vec![2i64, 0, 1] }, &[image, image]),
         ]);
+        // The other modes round, which has no slope: the tests of the cell have their gradients.
+        let factors: Vec<f64> = (0..image[1]).map(|c| c as f64 - 1.5).collect();
+        let scaling = config! { "mode" => "FloatingPoint", "scaling_per_output" => factors };
+        let clipped = config! { "is_clipped" => true, "clipping" => vec![0.7; image[1]] };
+        cases.extend([
+            Case::on("Scaling", scaling.clone(), &[image]),
+            Case::on("Scaling", scaling.clone(), &[image]).with("Swish", config! {}),
+            Case::on("Scaling", with(&scaling, &clipped), &[image]),
+            Case::on("Scaling", with(&scaling, &clipped), &[image]).with("Tanh", config! {}).at_test(),
+        ]);
     }
     cases
 }

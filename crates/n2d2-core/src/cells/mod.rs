@@ -132,6 +132,7 @@ catalogue! {
     "Padding" => padding::Padding,
     "Resize" => resize::Resize,
     "Transpose" => transpose::Transpose,
+    "Scaling" => scaling::Scaling,
 }
 
 #[cfg(test)]
