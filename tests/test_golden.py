@@ -151,6 +151,15 @@ def replay_unrecorded(case: Case) -> None:
     assert_close(cell.get_diffoutputs().to_numpy(), chain.backward(g.astype(float)), "diff_out")
 
 
+def replay_transformation(case: Case) -> None:
+    """A transformation cell, which the original could not build: forward only."""
+    cell, x = build(case.get("constructor")), np.random.default_rng(5).normal(size=(2, 4, 4, 3)).astype(np.float32)
+    output = cell(tensor(x))
+    assert_close(output.to_numpy(), x[..., ::-1], "output")
+    output.back_propagate(np.ones(output.shape(), np.float32))
+    assert_close(cell.get_diffoutputs().to_numpy(), np.zeros(x.shape), "diff_out")
+
+
 def replay_low_level_activation(case: Case) -> None:
     """Activations that only INI files of the original reach, recorded behind a dense layer of weights 1 and 0."""
     kind = case.name.removeprefix("lowlevel_")
@@ -562,6 +571,7 @@ HANDLERS: dict[str, Callable[[Case], None]] = {
     "Resize": replay_cell,
     "Transpose": replay_cell,
     "Scaling": replay_unrecorded,
+    "Transformation": replay_transformation,
     "ElemWise": replay_elem_wise,
     "BatchNorm2d": replay_batch_norm,
     "Branch": replay_branch,

@@ -30,9 +30,11 @@ LAYERS: dict[str, Any] = {
     "Padding": lambda **kw: cells.Padding(1, 2, -1, 3, **kw),
     "Resize": lambda **kw: cells.Resize(7, 3, "BilinearTF", **kw),
     "Transpose": lambda **kw: cells.Transpose([1, 2, 0], **kw),
+    "Transformation": lambda **kw: cells.Transformation(n2d2.transform.PadCrop(7, 3), **kw),
     "Scaling": lambda **kw: cells.Scaling(n2d2.scaling.FloatingPointScaling([0.5, -2.0]), **kw),
 }
-WITHOUT_DATATYPE = {"ElemWise", "Padding", "Resize"}
+WITHOUT_DATATYPE = {"ElemWise", "Padding", "Resize", "Transformation"}
+WITHOUT_GRADIENT = {"Transformation"}
 SHAPES = {
     "Conv": [4, 3, 3, 3],
     "ConvDepthWise": [4, 2, 3, 3],
@@ -45,6 +47,7 @@ SHAPES = {
     "Reshape": [4, 50, 1, 1],
     "Padding": [4, 2, 8, 7],
     "Resize": [4, 2, 3, 7],
+    "Transformation": [4, 2, 3, 7],
     "Transpose": [4, 5, 2, 5],
 }
 
@@ -84,7 +87,7 @@ class TestEveryLayer:
         assert not any(cell.get_diffoutputs())
         y.back_propagate(np.random.default_rng(4).normal(size=y.shape()))
         assert cell.get_diffoutputs().shape() == x.shape()
-        assert any(cell.get_diffoutputs())
+        assert any(cell.get_diffoutputs()) == (kind not in WITHOUT_GRADIENT)
         y.update()
         with pytest.raises(ValueError, match=f"{cell.name}: index is 1, expected an integer from 0 to 0"):
             cell.get_diffoutputs(1)
@@ -182,6 +185,7 @@ class TestEveryLayer:
         (cells.Padding, ["CPP", "CPP_TensorRT"]),
         (cells.Resize, ["C", "CPP", "CPP_TensorRT", "CPP_STM32"]),
         (cells.Scaling, ["C", "CPP", "CPP_STM32"]),
+        (cells.Transformation, []),
         (cells.Transpose, ["CPP", "CPP_TensorRT", "CPP_STM32"]),
         (cells.Dropout, []),
     ],

@@ -29,6 +29,7 @@ def _names() -> dict[str, Any]:
         "filler": n2d2.filler,
         "mapping": n2d2.mapping,
         "sc": n2d2.scaling,
+        "n2d2": n2d2,
         "SGD": n2d2.solver.SGD,
         "Adam": n2d2.solver.Adam,
         "Pool2d": n2d2.cells.Pool2d,

@@ -2,10 +2,11 @@
 
 use crate::array::{to_numpy, values};
 use crate::convert::config;
+use crate::data::Transform;
 use crate::errors::{compute, guard};
 use crate::kinds::{Activation, Filler, Solver};
 use crate::var::Var;
-use n2d2_core::cells::Param;
+use n2d2_core::cells::{Param, Transformation};
 use n2d2_core::graph::{self, Unit};
 use n2d2_core::{Error, Result, Tensor, random};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
@@ -63,6 +64,14 @@ impl Cell {
     fn new(kind: &str, name: &str, parameters: &Bound<'_, PyDict>) -> PyResult<Self> {
         let config = config(name, parameters)?;
         let unit = guard(|| Unit::new(name, kind, &config))?;
+        Ok(Cell { unit, exposed: Mutex::default() })
+    }
+
+    /// A cell that applies transformations to every stimulus.
+    #[staticmethod]
+    fn of_transforms(name: &str, transforms: Vec<Bound<'_, Transform>>) -> PyResult<Self> {
+        let transforms = transforms.iter().map(|t| t.get().0.clone()).collect();
+        let unit = guard(|| Ok(Unit::with_cell(name, Box::new(Transformation::of(name, transforms)?))))?;
         Ok(Cell { unit, exposed: Mutex::default() })
     }
 

@@ -136,7 +136,7 @@ fn find_idx(folder: PathBuf, name: &str) -> PyResult<PathBuf> {
 
 /// A transformation of images and the partitions that it is applied to.
 #[pyclass(frozen, module = "n2d2._core")]
-struct Transform(CoreTransform);
+pub struct Transform(pub CoreTransform);
 
 #[pymethods]
 impl Transform {

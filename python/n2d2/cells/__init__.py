@@ -21,6 +21,7 @@ from n2d2.cells.scaling import Scaling
 from n2d2.cells.sequence import Sequence
 from n2d2.cells.softmax import Softmax
 from n2d2.cells.trainable import Trainable
+from n2d2.cells.transformation import Transformation
 from n2d2.cells.transpose import Transpose
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Resize",
     "Scaling",
     "Softmax",
+    "Transformation",
     "Transpose",
     # The same layers once more
     "nn",

@@ -14,6 +14,7 @@ from n2d2.cells.reshape import Reshape
 from n2d2.cells.resize import Resize
 from n2d2.cells.scaling import Scaling
 from n2d2.cells.softmax import Softmax
+from n2d2.cells.transformation import Transformation
 from n2d2.cells.transpose import Transpose
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "Resize",
     "Scaling",
     "Softmax",
+    "Transformation",
     "Transpose",
 ]

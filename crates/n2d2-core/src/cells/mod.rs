@@ -133,6 +133,7 @@ catalogue! {
     "Resize" => resize::Resize,
     "Transpose" => transpose::Transpose,
     "Scaling" => scaling::Scaling,
+    "Transformation" => transformation::Transformation,
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl Request {
 }
 
 /// An image after a chain of transformations, each with its own stream.
-fn transformed<'a>(mut x: Image<'a>, chain: &[TransformFn], key: u64) -> Result<Image<'a>> {
+pub(crate) fn transformed<'a>(mut x: Image<'a>, chain: &[TransformFn], key: u64) -> Result<Image<'a>> {
     for (t, place) in chain.iter().zip(0..) {
         x = t.apply(x, &Stream::new(random::key(&[key, place])))?;
     }
@@ -181,7 +181,7 @@ fn transformed<'a>(mut x: Image<'a>, chain: &[TransformFn], key: u64) -> Result<
 }
 
 /// The same error with the place where it happened before its owner.
-fn within(e: Error, place: &str) -> Error {
+pub(crate) fn within(e: Error, place: &str) -> Error {
     match e {
         Error::Shape { owner, what, expected, got } => Error::Shape { owner: format!("{place}: {owner}"), what, expected, got },
         Error::Value { owner, name, got, expected } => Error::Value { owner: format!("{place}: {owner}"), name, got, expected },

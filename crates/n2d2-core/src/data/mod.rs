@@ -17,6 +17,7 @@ mod provider;
 pub mod transform;
 
 pub use batch::Batch;
+pub(crate) use batch::{transformed, within};
 pub use dataset::{Dataset, IGNORE, SharedDataset};
 pub use image::{Image, Pixels};
 pub use partition::Partition;

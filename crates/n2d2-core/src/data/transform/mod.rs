@@ -27,6 +27,14 @@ pub trait Transformation: Sized {
         false
     }
 
+    /// The shape `[h, w, c]` of the result for an image of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an image that the transformation cannot take; [`Transformation::apply`] fails for no other.
+    fn output_shape(&self, input: [usize; 3]) -> Result<[usize; 3]> {
+        Ok(input)
+    }
+
     /// Transforms an image.
     ///
     /// # Errors
@@ -72,6 +80,14 @@ macro_rules! catalogue {
             /// True if the result depends on the random stream.
             pub fn is_random(&self) -> bool {
                 match self { $(TransformFn::$kind(t) => t.is_random(),)* }
+            }
+
+            /// The shape `[h, w, c]` of the result for an image of this shape.
+            ///
+            /// # Errors
+            /// [`Error::Shape`] for an image that the transformation cannot take.
+            pub fn output_shape(&self, input: [usize; 3]) -> Result<[usize; 3]> {
+                match self { $(TransformFn::$kind(t) => t.output_shape(input),)* }
             }
 
             /// Transforms an image.
@@ -234,6 +250,26 @@ mod tests {
             let mut config = Config::new(t.kind());
             t.parameters().into_iter().for_each(|(n, v)| config.set(n, v));
             assert_eq!(TransformFn::new(t.kind(), &config), Ok(t));
+        }
+    }
+
+    #[test]
+    fn the_shape_is_known_before_an_image_is_transformed() {
+        let size =
+            |additive: bool| config! { "width" => 4usize, "height" => 3usize, "additive_wh" => additive, "border_value" => vec![1.0, 2.0] };
+        let kept = |fit: bool| config! { "width" => 7usize, "height" => 2usize, "keep_aspect_ratio" => true, "resize_to_fit" => fit };
+        let transforms = [
+            TransformFn::new("PadCrop", &size(false)).unwrap(),
+            TransformFn::new("PadCrop", &size(true)).unwrap(),
+            TransformFn::new("Rescale", &kept(false)).unwrap(),
+            TransformFn::new("Rescale", &kept(true)).unwrap(),
+            TransformFn::new("Rescale", &config! { "width" => 4usize, "height" => 2usize }).unwrap(),
+            TransformFn::new("Flip", &config! { "vertical_flip" => true }).unwrap(),
+            TransformFn::new("RangeAffine", &config! { "first_operator" => "Plus", "first_value" => vec![1.0, 2.0] }).unwrap(),
+        ];
+        for (t, [h, w, c]) in transforms.iter().flat_map(|t| [[1, 1, 2], [3, 4, 2], [3, 4, 3], [5, 9, 1], [8, 2, 3]].map(|s| (t, s))) {
+            let image = Image::floats(h, w, c, vec![0.5; h * w * c]);
+            assert_eq!(t.output_shape([h, w, c]), t.apply(image, &Stream::new(0)).map(|y| y.shape()), "{t:?}");
         }
     }
 

@@ -133,16 +133,24 @@ impl Transformation for PadCrop {
         ]
     }
 
+    fn output_shape(&self, [h, w, c]: [usize; 3]) -> Result<[usize; 3]> {
+        let [to_h, to_w] = if self.additive_wh { [h + self.height, w + self.width] } else { [self.height, self.width] };
+        let n = self.border_value.len();
+        if [to_h, to_w] != [h, w] && n > 1 && n != c {
+            return Err(Error::shape("PadCrop", "border_value", format!("1 or {c} values for {c} channels"), n));
+        }
+        Ok([to_h, to_w, c])
+    }
+
     fn apply<'a>(&self, x: Image<'a>, _random: &Stream) -> Result<Image<'a>> {
-        let [h, w] = if self.additive_wh { [x.h + self.height, x.w + self.width] } else { [self.height, self.width] };
+        let [h, w, _] = self.output_shape(x.shape())?;
         if [h, w] == [x.h, x.w] {
             return Ok(x);
         }
-        let colour = match self.border_value.len() {
-            0 => vec![0.0; x.c],
-            1 => vec![self.border_value[0] as f32; x.c],
-            n if n == x.c => self.border_value.iter().map(|v| *v as f32).collect(),
-            n => return Err(Error::shape("PadCrop", "border_value", format!("1 or {0} values for {0} channels", x.c), n)),
+        let colour = match self.border_value.as_slice() {
+            [] => vec![0.0; x.c],
+            [v] => vec![*v as f32; x.c],
+            values => values.iter().map(|v| *v as f32).collect(),
         };
         Ok(map_pixels!(x, [h, w], |p| self.resized(p, [x.h, x.w, x.c], h, w, &colour)))
     }

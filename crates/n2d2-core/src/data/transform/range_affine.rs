@@ -89,16 +89,20 @@ impl Step {
         Ok(Step { operator, values })
     }
 
-    fn apply(&self, name: &str, x: &mut [f32], channels: usize) -> Result<()> {
-        let n = self.values.len();
-        if n > 1 && n != channels {
-            return Err(Error::shape("RangeAffine", name, format!("1 or {channels} values for {channels} channels"), n));
+    fn check(&self, name: &str, channels: usize) -> Result<()> {
+        match self.values.len() {
+            n if n > 1 && n != channels => {
+                Err(Error::shape("RangeAffine", name, format!("1 or {channels} values for {channels} channels"), n))
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn apply(&self, x: &mut [f32]) {
         let numbers: Vec<f32> = self.values.iter().map(|v| *v as f32).collect();
-        if n > 0 {
+        if !numbers.is_empty() {
             self.operator.apply(x, &numbers);
         }
-        Ok(())
     }
 }
 
@@ -131,13 +135,20 @@ impl Transformation for RangeAffine {
         ]
     }
 
+    fn output_shape(&self, input: [usize; 3]) -> Result<[usize; 3]> {
+        self.first.check("first_value", input[2])?;
+        self.second.check("second_value", input[2])?;
+        Ok(input)
+    }
+
     fn apply<'a>(&self, x: Image<'a>, _random: &Stream) -> Result<Image<'a>> {
+        self.output_shape(x.shape())?;
         let mut y: Vec<f32> = match x.pixels {
             Pixels::U8(p) => p.iter().map(|v| f32::from(*v)).collect(),
             Pixels::F32(p) => p.into_owned(),
         };
-        self.first.apply("first_value", &mut y, x.c)?;
-        self.second.apply("second_value", &mut y, x.c)?;
+        self.first.apply(&mut y);
+        self.second.apply(&mut y);
         if self.truncate {
             for v in &mut y {
                 *v = v.trunc();

@@ -60,6 +60,11 @@ impl Transformation for Rescale {
         ]
     }
 
+    fn output_shape(&self, [h, w, c]: [usize; 3]) -> Result<[usize; 3]> {
+        let [h, w] = self.size(h, w);
+        Ok([h, w, c])
+    }
+
     fn apply<'a>(&self, x: Image<'a>, _random: &Stream) -> Result<Image<'a>> {
         let [h, w] = self.size(x.h, x.w);
         if [h, w] == [x.h, x.w] {
