@@ -111,16 +111,29 @@ impl<T: Float> Resize<T> {
         Ok(Resize { height, width, mode, align_corners, rows: Vec::new(), columns: Vec::new(), row_readers: Vec::new() })
     }
 
-    fn prepare(&mut self, f: &Frame<'_, T>) {
+    fn prepare(&mut self, f: &Frame<'_, T>, align_corners: bool) {
         let [_, _, h, w] = dims4(f.inputs[0].shape());
-        self.rows = self.mode.taps(h, self.height, self.align_corners);
-        self.columns = self.mode.taps(w, self.width, self.align_corners);
+        self.rows = self.mode.taps(h, self.height, align_corners);
+        self.columns = self.mode.taps(w, self.width, align_corners);
     }
+}
+
+/// A value between two, of which the second is not read without weight.
+#[inline(always)]
+fn mix<T: Float>(a: T, b: T, weight: T) -> T {
+    if weight == T::zero() { a } else { a + (b - a) * weight }
 }
 
 vectorised! {
     /// One output row between two input rows; `t` is the weight of the second.
     fn interpolate<T: Float>(low: &[T], high: &[T], t: T, columns: &[Tap<T>], c: usize, y: &mut [T]) {
+        if c == 1 {
+            for (y, tap) in y.iter_mut().zip(columns) {
+                let (upper, lower) = ([low[tap.low], low[tap.high]], [high[tap.low], high[tap.high]]);
+                *y = mix(mix(upper[0], upper[1], tap.weight), mix(lower[0], lower[1], tap.weight), t);
+            }
+            return;
+        }
         for (y, tap) in y.chunks_exact_mut(c).zip(columns) {
             let (l, r, u) = (tap.low * c, tap.high * c, tap.weight);
             let pixels = low[l..][..c].iter().zip(&low[r..][..c]).zip(high[l..][..c].iter().zip(&high[r..][..c]));
@@ -141,6 +154,15 @@ vectorised! {
 
     /// Adds a row of gradients, weighted by `t`, to the pixels that it was read from.
     fn spread<T: Float>(gy: &[T], t: T, columns: &[Tap<T>], c: usize, gx: &mut [T]) {
+        if c == 1 {
+            for (gy, tap) in gy.iter().zip(columns) {
+                gx[tap.low] += *gy * (t * (T::one() - tap.weight));
+                if tap.weight != T::zero() {
+                    gx[tap.high] += *gy * (t * tap.weight);
+                }
+            }
+            return;
+        }
         for (gy, tap) in gy.chunks_exact(c).zip(columns) {
             let low = t * (T::one() - tap.weight);
             gx[tap.low * c..][..c].iter_mut().zip(gy).for_each(|(gx, d)| *gx += *d * low);
@@ -162,8 +184,16 @@ impl<T: Float> Cell<T> for Resize<T> {
         Ok(vec![n, c, self.height, self.width])
     }
 
+    fn saved(&self, _: &[&[usize]], _: &[usize]) -> (usize, usize) {
+        // The alignment, which may change before backward.
+        (0, 1)
+    }
+
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        self.prepare(f);
+        self.prepare(f, self.align_corners);
+        // SAFETY: no item runs yet.
+        let alignment = unsafe { f.saved.index.part_mut(0, 1) };
+        alignment[0] = u32::from(self.align_corners);
         Ok(vec![Phase::streaming(f.output.shape()[0] * self.height, 4 * f.output.len())])
     }
 
@@ -179,7 +209,7 @@ impl<T: Float> Cell<T> for Resize<T> {
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let Some(gx) = &f.grad_inputs[0] else { return Ok(Vec::new()) };
-        self.prepare(f);
+        self.prepare(f, f.saved.index.part(0, 1)[0] == 1);
         let [n, _, h, _] = dims4(gx.shape());
         self.row_readers = readers(&self.rows, h);
         Ok(vec![Phase::streaming(n * h, gx.len() + 4 * f.output.len())])
@@ -268,6 +298,13 @@ mod tests {
         let x = [1.0, f64::INFINITY, 3.0];
         assert_eq!(row(&x, 2, "BilinearTF", true).0, [1.0, 3.0]);
         assert_eq!(row(&x, 6, "NearestNeighbor", true).0, [1.0, 1.0, f64::INFINITY, f64::INFINITY, 3.0, 3.0]);
+        let both: Vec<f64> = [x, x].concat();
+        let leaf = Var::leaf(Tensor::from_vec(both.clone(), &[1, 2, 1, 3]).unwrap(), true);
+        let y = unit(2, 1, "BilinearTF", true).unwrap().call(std::slice::from_ref(&leaf)).unwrap();
+        assert_eq!(y.tensor().to_vec(), [1.0, 3.0, 1.0, 3.0]);
+        let same = unit(3, 1, "Bilinear", false).unwrap().call(std::slice::from_ref(&leaf)).unwrap();
+        same.back_propagate(Some(Tensor::from_vec(both.clone(), &[1, 2, 1, 3]).unwrap())).unwrap();
+        assert_eq!((same.tensor().to_vec(), leaf.grad().unwrap().to_vec()), (both.clone(), both));
     }
 
     #[test]
@@ -289,7 +326,12 @@ mod tests {
         let unit = unit(4, 1, "BilinearTF", true).unwrap();
         unit.with(|u| u.cell.set(&config! { "align_corners" => false })).unwrap();
         let x = Var::leaf(Tensor::from_vec(vec![0.0, 8.0], &[1, 1, 1, 2]).unwrap(), true);
-        assert_eq!(unit.call(&[x]).unwrap().tensor().to_vec(), [0.0, 4.0, 8.0, 8.0]);
+        let y = unit.call(std::slice::from_ref(&x)).unwrap();
+        assert_eq!(y.tensor().to_vec(), [0.0, 4.0, 8.0, 8.0]);
+        // The gradient is that of the pass, not that of what was set since.
+        unit.with(|u| u.cell.set(&config! { "align_corners" => true })).unwrap();
+        y.back_propagate(Some(Tensor::from_vec(vec![1.0; 4], &[1, 1, 1, 4]).unwrap())).unwrap();
+        assert_eq!(x.grad().unwrap().to_vec(), [1.5, 2.5]);
         assert_eq!(unit.with(|u| u.cell.set(&config! { "outputs_width" => 3i64 })).unwrap_err().code(), "unknown");
     }
 

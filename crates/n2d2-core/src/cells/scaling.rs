@@ -32,6 +32,9 @@ const MAX_SHIFT: i64 = 62;
 /// Elements of an item, about.
 const ITEM: usize = 16 * 1024;
 
+/// Length of the loops along channels, at least.
+const RUN: usize = 256;
+
 /// A factor for each channel.
 ///
 /// | parameter | default | meaning |
@@ -44,11 +47,13 @@ const ITEM: usize = 16 * 1024;
 pub struct Scaling<T: Float> {
     /// The parameter that holds the factors.
     list: &'static str,
-    /// `T` for floating point, double precision before rounding.
+    channels: usize,
+    /// Factors of the channels, over and over until a loop along them is long: `T` for floating point and gradients,
+    /// double precision before rounding.
     factors: Vec<T>,
     exact: Vec<f64>,
     rounds: bool,
-    /// Infinite without clipping.
+    /// Alike; infinite without clipping.
     limits: Vec<f64>,
 }
 
@@ -101,23 +106,24 @@ impl<T: Float> Scaling<T> {
             return Err(config.error("clipping", format!("a list for {} channels", limits.len()), expected));
         }
         let limits = if is_clipped { limits } else { vec![f64::INFINITY; exact.len()] };
+        let (channels, times) = (exact.len(), RUN.div_ceil(exact.len()));
+        let (exact, limits) = (exact.repeat(times), limits.repeat(times));
         let factors = exact.iter().map(|v| T::of(*v)).collect();
-        Ok(Scaling { list, factors, exact, rounds: mode != "FloatingPoint", limits })
+        Ok(Scaling { list, channels, factors, exact, rounds: mode != "FloatingPoint", limits })
     }
 
-    /// Pixels of an item.
-    fn pixels(&self) -> usize {
-        (ITEM / self.exact.len()).max(1)
+    /// Elements of an item: whole runs.
+    fn each(&self) -> usize {
+        (ITEM / self.exact.len()).max(1) * self.exact.len()
     }
 
     fn phase(&self, elements: usize) -> Vec<Phase> {
-        vec![Phase::streaming(elements.div_ceil(self.pixels() * self.exact.len()), 3 * elements)]
+        vec![Phase::streaming(elements.div_ceil(self.each()), 3 * elements)]
     }
 
     /// The elements of an item: first, and how many.
     fn range(&self, item: usize, elements: usize) -> (usize, usize) {
-        let each = self.pixels() * self.exact.len();
-        (item * each, each.min(elements - item * each))
+        (item * self.each(), self.each().min(elements - item * self.each()))
     }
 }
 
@@ -151,7 +157,7 @@ fn fixed_point(config: &Config, name: &str) -> Result<Vec<f64>> {
 
 vectorised! {
     fn scale<T: Float>(x: &[T], factors: &[T], limits: &[f64], y: &mut [T]) {
-        for (y, x) in y.chunks_exact_mut(factors.len()).zip(x.chunks_exact(factors.len())) {
+        for (y, x) in y.chunks_mut(factors.len()).zip(x.chunks(factors.len())) {
             for (((y, x), s), limit) in y.iter_mut().zip(x).zip(factors).zip(limits) {
                 let limit = T::of(*limit);
                 let v = *x * *s;
@@ -162,7 +168,7 @@ vectorised! {
     }
 
     fn scale_and_round<T: Float>(x: &[T], factors: &[f64], limits: &[f64], y: &mut [T]) {
-        for (y, x) in y.chunks_exact_mut(factors.len()).zip(x.chunks_exact(factors.len())) {
+        for (y, x) in y.chunks_mut(factors.len()).zip(x.chunks(factors.len())) {
             for (((y, x), s), limit) in y.iter_mut().zip(x).zip(factors).zip(limits) {
                 *y = T::of((x.as_f64() * *s).round().clamp(-*limit, *limit));
             }
@@ -171,11 +177,10 @@ vectorised! {
 
     /// `y` is the output before any activation.
     fn gradient<T: Float>(y: &[T], factors: &[T], limits: &[f64], gy: &[T], gx: &mut [T]) {
-        let channels = factors.len();
-        let pixels = gx.chunks_exact_mut(channels).zip(y.chunks_exact(channels)).zip(gy.chunks_exact(channels));
-        for ((gx, y), gy) in pixels {
+        let run = factors.len();
+        for ((gx, y), gy) in gx.chunks_mut(run).zip(y.chunks(run)).zip(gy.chunks(run)) {
             for ((((gx, y), d), s), limit) in gx.iter_mut().zip(y).zip(gy).zip(factors).zip(limits) {
-                let reached = limit.is_finite() && y.abs() >= T::of(*limit);
+                let reached = *limit < f64::INFINITY && y.abs() >= T::of(*limit);
                 *gx = if reached { T::zero() } else { *d * *s };
             }
         }
@@ -199,8 +204,8 @@ impl<T: Float> Cell<T> for Scaling<T> {
 
     fn output_shape(&self, name: &str, inputs: &[&[usize]]) -> Result<Shape> {
         let channels = inputs[0].get(1).copied().unwrap_or(1);
-        if channels != self.exact.len() {
-            let expected = format!("{}, one for each value of `{}`", self.exact.len(), self.list);
+        if channels != self.channels {
+            let expected = format!("{}, one for each value of `{}`", self.channels, self.list);
             return Err(Error::shape(name, "channels of the input", expected, channels));
         }
         Ok(inputs[0].to_vec())
