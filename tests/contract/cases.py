@@ -197,7 +197,6 @@ CASES = {
         lambda: (n2d2_scaling([0.5, 4.0]),),
         lambda x: x * np.array([0.5, 4.0])[None, :, None, None],
         exports="C CPP CPP_STM32",
-        sends_gradient=False,
     ),
     "Transformation": LayerCase(
         lambda: (n2d2.transform.Flip(horizontal_flip=True),),
