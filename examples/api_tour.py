@@ -15,6 +15,7 @@ import numpy as np
 import n2d2
 from n2d2 import Interface, Tensor, activation, cells, filler, mapping, solver, transform
 from n2d2.database import MNIST, AbstractDatabase, Database, Digits, Numpy
+from n2d2.deepnet import DeepNet
 from n2d2.provider import DataProvider, Provider, TensorPlaceholder
 from n2d2.target import Score, Target
 from n2d2.train import Progress
@@ -87,6 +88,7 @@ def layers() -> None:
         cells.Conv(4, 6, [3, 3], mapping=groups, activation=activation.Rectifier(), **shared),
         cells.ConvDepthWise(4, [3, 3], **shared),
         cells.ConvPointWise(4, 8),
+        cells.Deconv(4, 3, [2, 2], stride_dims=[2, 2]),
         cells.Fc(4 * 6 * 6, 10),
         cells.BatchNorm2d(4, moving_average_momentum=0.2),
         cells.Pool([2, 2], stride_dims=[2, 2], pooling="Average"),
@@ -188,7 +190,11 @@ def containers(folder: Path) -> None:
     model.learn()
     model.export_free_parameters(str(folder), verbose=False)
     model.import_free_parameters(str(folder), ignore_not_exists=True)
+    net: DeepNet = y.get_deepnet()
+    assert [cell.get_name() for cell in net.get_output_cells()] == ["max"]
+    net.draw_graph(str(folder / "model"))
     print("containers:", *model.get_cells())
+    print("graph:", *(node.name for node in net.nodes()))
 
 
 def data() -> None:
