@@ -81,11 +81,8 @@ CONTRADICTIONS = {
     ("n2d2.filler.He", "mean_norm"): (0.0, "the text gives no default; that of the original"),
     ("n2d2.cells.Fc", "bias_solver"): (None, "the text says Normal, which is a filler; SGD is meant and used"),
 }
-# Documented arguments that have another place than the text gives them.
-PLACES = {
-    ("n2d2.cells.Transformation", "perm"): ("transformation", "the signature says perm, the text transformation"),
-    ("n2d2.cells.Activation", "activation"): ("activation", "optional in the text, without default in the signature"),
-}
+# Arguments with two names: the one of the signature, and the one of the text. Both must be accepted as keywords.
+PLACES = {("n2d2.cells.Transformation", "perm"): ("transformation", "the signature says perm, the text transformation")}
 
 # Arguments without default in the signature that have one all the same.
 OPTIONAL = {(path, "solver"): "the text says optional, default SGD" for path in sorted(CONTAINERS)}

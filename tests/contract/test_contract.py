@@ -89,12 +89,12 @@ def test_exists(row: Row) -> None:
     positional = [p for p in ours.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     expected = promised(row.signature)
     for at, parameter in enumerate(expected):
-        name = rows.PLACES.get((row.path, parameter.name), (parameter.name, ""))[0]
+        name = parameter.name
         assert len(positional) > at, f"{name} is missing"
         own = positional[at]
         # A name that is positional only is nobody's keyword.
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-            assert own.name == name
+            assert own.name in (name, rows.PLACES.get((row.path, name), ("",))[0])
         if parameter.default is not parameter.empty:
             assert same(own.default, parameter.default), f"default of {name}"
         elif (row.path, parameter.name) not in rows.OPTIONAL:
@@ -108,13 +108,12 @@ def test_exists(row: Row) -> None:
 def check_keywords(row: Row, ours: dict[str, inspect.Parameter], named: set[str]) -> None:
     """The arguments that the contract calls `config_parameters`."""
     for name, text in rows.CONTRACT[row.path]["parameters"].items():
-        if name in named or (row.path, name) in rows.PLACES:
+        if name in named:
             continue
         assert name in ours, f"{name} is missing"
         own = ours[name]
-        if own.kind is not own.KEYWORD_ONLY:
-            assert row.path == "n2d2.cells.Transformation", f"{name} must be keyword-only"
-            continue
+        if (row.path, name) not in {(path, place) for (path, _), (place, _) in rows.PLACES.items()}:
+            assert own.kind is own.KEYWORD_ONLY, f"{name} must be keyword-only"
         if (row.path, name) in rows.CONTRADICTIONS:
             assert own.default == rows.CONTRADICTIONS[row.path, name][0]
         elif text is None or text in rows.MADE:
