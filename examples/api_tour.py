@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import n2d2
-from n2d2 import Interface, Tensor, activation, cells, filler, mapping, solver, transform
+from n2d2 import Interface, Tensor, activation, cells, filler, mapping, scaling, solver, transform
 from n2d2.database import MNIST, AbstractDatabase, Database, Digits, Numpy
 from n2d2.deepnet import DeepNet
 from n2d2.provider import DataProvider, Provider, TensorPlaceholder
@@ -99,6 +99,10 @@ def layers() -> None:
         cells.Dropout(dropout=0.25),
         cells.ElemWise(operation="Sum", weights=[2.0]),
         cells.Reshape([1, 1, -1]),
+        cells.Padding(1, 1, 2, -1),
+        cells.Resize(12, 9, "Bilinear"),
+        cells.Transpose([1, 0, 2, 3]),
+        cells.Scaling(scaling.FloatingPointScaling([0.5] * 4)),
     ]
     x = images(2, 4)
     for cell in made:
@@ -114,6 +118,8 @@ def layers() -> None:
         learns = "learns" if isinstance(cell, cells.Trainable) else ""
         exports = "C" if cell.is_exportable_to("C") else "-"
         print(f"  {cell.get_type():<13} {x.shape()} -> {y.shape()!s:<14} export {exports}  {learns}")
+    mirror = cells.Transformation(transform.Flip(horizontal_flip=True))
+    assert mirror(mirror(x)) == x
     cell = made[-1]
     cell.set_activation(activation.Linear())
     assert cell.get_input_cells()

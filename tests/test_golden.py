@@ -15,9 +15,6 @@ from support.golden import Case, assert_close, load
 
 CASES = load()
 
-# Cases that wait for something this version does not have: the reason, and the name that ends the wait.
-WAITING: dict[str, tuple[str, str]] = {}
-
 
 def tensor(array: Any) -> n2d2.Tensor:
     return n2d2.Tensor.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
@@ -595,18 +592,10 @@ HANDLERS: dict[str, Callable[[Case], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in WAITING])
+@pytest.mark.parametrize("name", CASES)
 def test_case(name: str) -> None:
     case = CASES[name]
     if case.get("ours") == "raise":
         replay_raise(case)
     else:
         HANDLERS.get(name, HANDLERS[case.group])(case)
-
-
-@pytest.mark.parametrize("name", WAITING)
-def test_waiting_case_still_waits(name: str) -> None:
-    """A case must be replayed as soon as this version has what it needs."""
-    reason, path = WAITING[name]
-    module, attribute = path.split(".")
-    assert not hasattr(getattr(n2d2, module), attribute), f"{name}: {reason} exists now, replay the case"

@@ -49,7 +49,7 @@ class ScalingObject(Parametrised, ABC):
     """Parameters that hold a pair for each channel, which the engine takes one number after the other."""
 
     @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(self, *, model: str | None = None) -> None: ...
 
     def _start(self, given: Mapping[str, Any]) -> None:
         """Keeps the constructor's arguments once the engine has accepted them."""

@@ -27,7 +27,7 @@ LAYERS = {
     "Reshape": (lambda: cells.Reshape([30, 1, 3]), [2, 3, 1, 30], ("dims", [30, 1, 3])),
     "Resize": (lambda: cells.Resize(9, 4, "BilinearTF"), [2, 3, 4, 9], ("align_corners", True)),
     "Scaling": (
-        lambda: cells.Scaling(n2d2.scaling.FloatingPointScaling([0.5, 1.0, 2.0], False, [0.0, 0.0, 0.0])),
+        lambda: cells.Scaling(n2d2.scaling.FloatingPointScaling([0.5, 1.0, 2.0], True, [1.0, 1.0, 3.0])),
         [2, 3, 5, 6],
         ("scaling", None),
     ),
