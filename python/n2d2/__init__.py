@@ -2,7 +2,7 @@
 
 | name | what it holds |
 |---|---|
-| `cells`, `deepnet` | layers and containers, graphs of them |
+| `cells` | layers and containers |
 | `solver`, `filler`, `activation`, `mapping`, `scaling` | objects that cells are built with |
 | `Tensor`, `Interface`, `ConfigSection` | values that go through cells, and parameters that cells share |
 | `database`, `provider`, `transform` | data |
@@ -14,7 +14,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from n2d2 import activation, cells, deepnet, error_handler, filler, mapping, solver, utils
+from n2d2 import activation, cells, error_handler, filler, mapping, solver, utils
 from n2d2._core import version as __version__
 from n2d2.config import ConfigSection
 from n2d2.error_handler import Error
@@ -38,7 +38,6 @@ __all__ = [
     "activation",
     "cells",
     "database",
-    "deepnet",
     "error_handler",
     "filler",
     "generate_name",

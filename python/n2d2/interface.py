@@ -11,8 +11,6 @@ from n2d2.utils import generate_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from n2d2.deepnet import DeepNet
-
 
 def _image_size(tensor: Tensor) -> list[int]:
     """Batch, height and width."""
@@ -57,20 +55,6 @@ class Interface:
     def get_tensors(self) -> list[Tensor]:
         """The tensors."""
         return self.tensors
-
-    def get_deepnet(self) -> DeepNet:
-        """The graph behind all tensors of the bundle.
-
-        Example:
-            >>> import n2d2
-            >>> a, b = n2d2.cells.Fc(2, 2, name="a"), n2d2.cells.Fc(2, 2, name="b")
-            >>> x = Tensor([1, 2])
-            >>> list(Interface([a(x), b(x)]).get_deepnet().get_cells())
-            ['a', 'b']
-        """
-        from n2d2.deepnet import DeepNet
-
-        return DeepNet(self.tensors)
 
     def dims(self) -> list[int]:
         """Sizes in N2D2's order: width, height, channels of all tensors together, batch."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from n2d2.deepnet import Node
-
 # Okabe and Ito's colours, which people with a colour vision deficiency tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _INK = "#303030"
@@ -61,9 +59,9 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: Figure, path: str | os.PathLike[str], form: str = "png") -> None:
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
     with replacing(path) as temporary:
-        figure.savefig(temporary, format=form, dpi=120)
+        figure.savefig(temporary, format="png", dpi=120)
 
 
 def _styled(**more: bool) -> Any:
@@ -317,95 +315,3 @@ def layer_bars(
             axes.tick_params(length=0)
         all_axes[0].invert_yaxis()
         _save(figure, path)
-
-
-def _places(nodes: Sequence[Node]) -> list[tuple[float, int]]:
-    """Where each node of a graph is drawn: beside the middle, and row; each row lies below all that its nodes read."""
-    rows: list[list[int]] = []
-    depth: list[int] = []
-    for i, node in enumerate(nodes):
-        depth.append(1 + max((depth[p] for p in node.parents if p < i), default=-1))
-        while len(rows) <= depth[i]:
-            rows.append([])
-        rows[depth[i]].append(i)
-    # A source stands just above its first reader.
-    for i, node in enumerate(nodes):
-        readers = [depth[j] for j, other in enumerate(nodes) if i in other.parents]
-        if not node.kind and readers and min(readers) - 1 > depth[i]:
-            rows[depth[i]].remove(i)
-            depth[i] = min(readers) - 1
-            rows[depth[i]].append(i)
-    x = [0.0] * len(nodes)
-    for row in rows:
-        # In the order of the middles of what they read, so that few lines cross.
-        middle = {i: float(np.mean([x[p] for p in nodes[i].parents if p < i] or [0.0])) for i in row}
-        row.sort(key=lambda i: middle[i])
-        for k, i in enumerate(row):
-            x[i] = middle[i] if len(row) == 1 else k - (len(row) - 1) / 2
-    return [(x[i], depth[i]) for i in range(len(nodes))]
-
-
-def network(nodes: Sequence[Node], path: str | os.PathLike[str], title: str = "") -> None:
-    """Draws a graph of cells from top to bottom: name, class and output shape of each; sources of data are rounded.
-
-    Arguments:
-        nodes (list of n2d2.deepnet.Node): Cells and sources, each after what it reads.
-        path (str or Path): File to write, `.png`, `.svg` or `.pdf`.
-        title (str, optional): Title of the picture, default="".
-
-    Raises:
-        FileError: The file cannot be written.
-
-    Example:
-        >>> import pathlib, tempfile
-        >>> from n2d2.deepnet import Node
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = pathlib.Path(folder, "net.png")
-        ...     network([Node("data", "", [], [1, 2]), Node("fc", "Fc", [0], [1, 3, 1, 1])], file)
-        ...     file.read_bytes()[1:4]
-        b'PNG'
-    """
-    from pathlib import Path
-
-    places = _places(nodes)
-    texts = [[node.name, *([node.kind] if node.kind else []), " x ".join(map(str, node.shape))] for node in nodes]
-    width = max(1.4, 0.085 * max(len(line) for text in texts for line in text) + 0.35)
-    step, row, height = width + 0.35, 1.05, 0.66
-    left, right = min(p[0] for p in places) * step - width, max(p[0] for p in places) * step + width
-    bottom = -max(p[1] for p in places) * row - 0.7
-    kinds = sorted({node.kind for node in nodes if node.kind})
-    with _styled():
-        figure = _figure(max(right - left, 3.0), 0.7 - bottom + (0.4 if title else 0.0))
-        axes = figure.subplots()
-        axes.set(xlim=(left, right), ylim=(bottom, 0.6), aspect="equal")
-        axes.axis("off")
-        if title:
-            axes.set_title(title)
-        for i, node in enumerate(nodes):
-            x, y = places[i][0] * step, -places[i][1] * row
-            for parent in node.parents:
-                px, py = places[parent][0] * step, -places[parent][1] * row
-                start, end, bend = (px, py - height / 2), (x, y + height / 2), 0.0
-                if places[i][1] - places[parent][1] > 1 and abs(px - x) < 0.01:
-                    # A line past other boxes leaves and arrives at the side.
-                    start, end = (px - width / 2, py), (x - width / 2, y)
-                    bend = 0.7 / (py - y)
-                arrow = {"arrowstyle": "-|>", "color": "#808080", "lw": 1.0, "connectionstyle": f"arc3,rad={bend}"}
-                axes.annotate("", end, start, arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0}, zorder=1)
-            colour = COLOURS[kinds.index(node.kind) % len(COLOURS)] if node.kind else "#808080"
-            style = "round,pad=0,rounding_size=" + ("0.08" if node.kind else "0.3")
-            axes.add_patch(_box((x - width / 2, y - height / 2), width, height, style, colour))
-            lines = texts[i]
-            for k, line in enumerate(lines):
-                at = y + ((len(lines) - 1) / 2 - k) * 0.19
-                weight = "bold" if k == 0 and node.kind else "normal"
-                axes.text(x, at, line, ha="center", va="center", size=8, weight=weight, zorder=3)
-        _save(figure, path, Path(path).suffix.removeprefix(".") or "png")
-
-
-def _box(corner: tuple[float, float], width: float, height: float, style: str, colour: str) -> Any:
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import FancyBboxPatch
-
-    face = (*(0.86 + 0.14 * c for c in to_rgba(colour)[:3]), 1.0)
-    return FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=face, edgecolor=colour, lw=1.2, zorder=2)

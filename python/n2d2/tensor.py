@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from n2d2.deepnet import DeepNet
-
     Array = npt.NDArray[Any]
 
 # Datatype, one-letter code, NumPy type and Python type.
@@ -45,9 +43,6 @@ class Producer(Protocol):
 
 class LossSource(Protocol):
     """What a loss tensor goes back through: a target."""
-
-    def output(self) -> _core.Var:
-        """The output that the loss belongs to."""
 
     def back_propagate(self) -> None:
         """Computes the gradients of every cell behind the loss."""
@@ -126,7 +121,6 @@ class Tensor:
         "__weakref__",
         "_array",
         "_datatype",
-        "_deepnet",
         "_loss_source",
         "_placeholder",
         "_var",
@@ -143,8 +137,6 @@ class Tensor:
     _wants_gradient: bool
     """False for data, whose gradient nobody needs."""
     _placeholder: str | None
-    _deepnet: DeepNet | None
-    """Made when somebody asks for it."""
     cell: Producer | None
 
     def __init__(  # noqa: PLR0917  the order of N2D2
@@ -184,7 +176,6 @@ class Tensor:
         self._loss_source = None
         self._wants_gradient = True
         self._placeholder = None
-        self._deepnet = None
         self.cell = cell
 
     @classmethod
@@ -463,56 +454,6 @@ class Tensor:
     def get_tensors(self) -> list[Tensor]:
         """The tensor alone, in a list."""
         return [self]
-
-    def get_deepnet(self) -> DeepNet:
-        """The graph of cells behind the tensor; without cells for a tensor that no cell made.
-
-        Example:
-            >>> import n2d2
-            >>> fc = n2d2.cells.Fc(2, 2, name="fc")
-            >>> x = Tensor([1, 2])
-            >>> y = fc(x)
-            >>> list(y.get_deepnet().get_cells()), list(x.get_deepnet().get_cells())
-            (['fc'], [])
-            >>> y.get_deepnet() is y.get_deepnet()
-            True
-        """
-        if self._deepnet is None:
-            from n2d2.deepnet import DeepNet
-
-            self._deepnet = DeepNet([self])
-        return self._deepnet
-
-    def draw_associated_graph(self, path: str) -> None:
-        """Draws the graph of cells behind the tensor.
-
-        Arguments:
-            path (str): File to write; `.png`, `.svg` and `.pdf` choose the form, anything else gets `.png` added.
-
-        Raises:
-            WrongInputType: `path` is not a text.
-            StateError: No cell made the tensor.
-            FileError: The file cannot be written.
-
-        Example:
-            >>> import pathlib, n2d2
-            >>> n2d2.cells.Fc(2, 2)(Tensor([1, 2])).draw_associated_graph("graph.svg")
-            >>> "<svg" in pathlib.Path("graph.svg").read_text()
-            True
-        """
-        self.get_deepnet().draw(path)
-
-    def _graph_var(self) -> _core.Var | None:
-        """The place in the graph of what the tensor was made of."""
-        return self._loss_source.output() if self._loss_source is not None else self._var
-
-    def _graph_calls(self) -> list[_core._Call]:
-        var = self._graph_var()
-        return [] if var is None else var.calls()
-
-    def _graph_layers(self) -> list[tuple[str, str, list[str], list[int], int, int, int]]:
-        var = self._graph_var()
-        return [] if var is None else _core.layers(var)
 
     def is_leaf(self) -> bool:
         """True for a loss, the end of a graph: a tensor that a target made."""

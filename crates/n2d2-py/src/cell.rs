@@ -81,12 +81,6 @@ impl Cell {
         self.unit.name()
     }
 
-    /// A number that no other cell of the process has.
-    #[getter]
-    fn id(&self) -> u64 {
-        self.unit.id()
-    }
-
     /// The class name in the engine.
     #[getter]
     fn kind(&self) -> &'static str {

@@ -32,11 +32,6 @@ impl Loss {
         self.batch.cross_entropy
     }
 
-    /// The output that was scored.
-    fn output(&self) -> Var {
-        Var(self.output.clone())
-    }
-
     /// Minus the derivative of the loss by the output, summed over the batch.
     fn gradient<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         to_numpy(py, &self.gradient, None)

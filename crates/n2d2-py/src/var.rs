@@ -10,8 +10,6 @@ use pyo3::prelude::*;
 #[pyclass(frozen, module = "n2d2._core")]
 pub struct Var(pub graph::Var<f32>);
 
-type Call = (u64, String, &'static str, Vec<Option<u64>>, Vec<usize>);
-
 #[pymethods]
 impl Var {
     /// A tensor over the memory of an array, made by no cell.
@@ -64,18 +62,6 @@ impl Var {
     /// Names of the cells behind this tensor, first call first.
     fn cells(&self) -> Vec<String> {
         self.0.units().iter().map(|u| u.name().to_string()).collect()
-    }
-
-    /// The last call of each cell behind this tensor, first call first: number, name and kind of the cell, the numbers of the
-    /// cells that made its inputs (None for data), and the output size.
-    fn calls(&self) -> Vec<Call> {
-        let id = |v: &graph::Var<f32>| v.unit().map(|u| u.id());
-        let call = |v: &graph::Var<f32>| {
-            let unit = v.unit()?;
-            let kind = unit.with(|u| u.cell.kind());
-            Some((unit.id(), unit.name().to_string(), kind, v.parents().iter().map(id).collect(), v.tensor().shape().to_vec()))
-        };
-        self.0.calls().iter().filter_map(call).collect()
     }
 }
 

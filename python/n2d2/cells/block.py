@@ -8,7 +8,6 @@ from n2d2.cells.cell import Cell
 from n2d2.cells.neural_network_cell import NeuralNetworkCell
 from n2d2.cells.trainable import Trainable
 from n2d2.cells.weighted_cell import WeightedCell
-from n2d2.deepnet import DeepNet
 from n2d2.error_handler import UnknownCellError, WrongInputType, WrongValue
 from n2d2.parameters import unknown_name
 from n2d2.solver import SGD, Solver
@@ -167,19 +166,6 @@ class Block(Cell):
         if item not in cells:
             raise UnknownCellError(unknown_name(self._name, item, cells, "one of its cells"))
         return cells[item]
-
-    def get_deepnet(self) -> DeepNet | None:
-        """The graph behind the last outputs of the cells of the tree; None before the first call.
-
-        Example:
-            >>> import n2d2
-            >>> model = n2d2.cells.Sequence([n2d2.cells.Fc(2, 2, name="a"), n2d2.cells.Fc(2, 2, name="b")])
-            >>> y = model(n2d2.Tensor([1, 2]))
-            >>> list(model.get_deepnet().get_cells())
-            ['a', 'b']
-        """
-        outputs = [cell._output for cell in self._layers() if cell._output is not None]
-        return DeepNet(outputs) if outputs else None
 
     def is_integral(self) -> bool:
         """True if the parameters of every cell are integers; quantisation is not built yet.

@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from n2d2 import _core, deepnet
+from n2d2 import _core
 from n2d2.activation import ActivationFunction
 from n2d2.cells.cell import Cell
 from n2d2.error_handler import FileError, MissingFileError, NotInitialized, WrongInputType, WrongValue
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
-    from n2d2.deepnet import DeepNet
     from n2d2.interface import Interface
 
 EXPORTS = ("C", "CPP", "CPP_TensorRT", "CPP_STM32")
@@ -84,7 +83,6 @@ class NeuralNetworkCell(Parametrised, Cell):
             self._values[name] = given[name] if p.check is None else p.check(self._name, name, given[name])
         shared = {n: self._values[n] for n, p in scalars.items() if p.check is None}
         self._handle = self._make(kind, {**shared, **engine})
-        deepnet._layers[self._handle.id] = self
         for name in shared:
             self._values[name] = self._normalised(name, self._values[name])
         self.activation = given["activation"]
@@ -283,20 +281,6 @@ class NeuralNetworkCell(Parametrised, Cell):
         if not 0 <= index < len(self._inputs):
             raise WrongValue(f"{self._name}: index", index, f"an integer from 0 to {len(self._inputs) - 1}")
         return self._gradient(self._input_vars[index])
-
-    def get_deepnet(self) -> DeepNet | None:
-        """The graph behind the output of the last call; None before the first call.
-
-        Example:
-            >>> import n2d2
-            >>> fc = n2d2.cells.Fc(2, 2, name="fc")
-            >>> fc.get_deepnet() is None
-            True
-            >>> y = fc(n2d2.Tensor([1, 2]))
-            >>> fc.get_deepnet() is y.get_deepnet()
-            True
-        """
-        return None if self._output is None else self._output.get_deepnet()
 
     def get_input_cells(self) -> list[str]:
         """Names of what made the inputs of the last call.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from n2d2.deepnet import DeepNet
     from n2d2.provider import Provider
     from n2d2.target import logs
 
@@ -149,22 +148,6 @@ class Score(Target):
         source = self._core.evaluate(self._partition(), output._as_var(self._name), labels, _is_softmax(output))
         self._source, self._output = source, output
         return _loss_tensor(source, self)
-
-    def get_deepnet(self) -> DeepNet | None:
-        """The graph behind the last output that was scored; None before the first call.
-
-        Example:
-            >>> import n2d2
-            >>> labels = n2d2.Tensor([1], datatype="int", value=1)
-            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([1, 2], value=1.0), labels)
-            >>> target = n2d2.target.Score(source)
-            >>> target.get_deepnet() is None
-            True
-            >>> loss = target(n2d2.cells.Fc(2, 3, name="fc")(source()))
-            >>> list(target.get_deepnet().get_cells())
-            ['fc']
-        """
-        return None if self._output is None else self._output.get_deepnet()
 
     def _partition(self) -> str:
         return str(self._provider.get_partition())

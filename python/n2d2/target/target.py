@@ -14,7 +14,6 @@ from n2d2.utils import generate_name
 if TYPE_CHECKING:
     import os
 
-    from n2d2.deepnet import DeepNet
     from n2d2.tensor import Tensor
 
 
@@ -70,10 +69,6 @@ class Target(Parametrised):
     def get_name(self) -> str:
         """Name of the target."""
         return self._name
-
-    def get_deepnet(self) -> DeepNet | None:
-        """The graph behind the last output that was scored; None before the first call."""
-        raise NotImplementedError
 
     def recent(self, window: int) -> tuple[float, float, int]:
         """Mean loss, success rate and number of stimuli of the last `window` batches of the provider's partition."""

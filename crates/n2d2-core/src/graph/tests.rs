@@ -63,22 +63,6 @@ fn a_cell_used_twice_adds_its_parameter_gradients_and_moves_once() -> Result<()>
 }
 
 #[test]
-fn the_last_call_of_each_cell_is_listed_oldest_first() -> Result<()> {
-    let (a, b, sum) = (times("a", 2.0), times("b", 3.0), unit("sum", "ElemWise", &config! {}));
-    let h = a.call(&[a.call(&[Var::leaf(scalar(1.0), false)])?])?;
-    let y = sum.call(&[b.call(std::slice::from_ref(&h))?, h])?;
-    let calls = y.calls();
-    let name = |v: &Var<f32>| v.unit().map_or("data", |u| u.name()).to_string();
-    let listed: Vec<_> = calls.iter().map(|v| (name(v), v.parents().iter().map(name).collect::<Vec<_>>(), v.tensor().to_vec())).collect();
-    let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(listed[0], ("a".into(), of(&["a"]), vec![4.0]));
-    assert_eq!(listed[1], ("b".into(), of(&["a"]), vec![12.0]));
-    assert_eq!(listed[2], ("sum".into(), of(&["b", "a"]), vec![16.0]));
-    assert_eq!(listed.len(), 3);
-    Ok(())
-}
-
-#[test]
 fn a_clamp_does_not_revive_missing_connections() -> Result<()> {
     let mut config = config! { "nb_inputs" => 2usize, "nb_outputs" => 3usize, "kernel_dims" => 1i64, "no_bias" => true };
     config.set("mapping", crate::Value::Mask(2, 3, vec![true, false, true, true, true, false]));

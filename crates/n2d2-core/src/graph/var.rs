@@ -158,20 +158,6 @@ impl<T: Float> Var<T> {
         self.nodes().into_iter().rev().filter(|n| seen.insert(n.unit.id())).map(|n| n.unit.clone()).collect()
     }
 
-    /// The output of the last call of each cell behind this variable, oldest call first.
-    pub fn calls(&self) -> Vec<Var<T>> {
-        let mut seen = HashSet::new();
-        let mut calls: Vec<_> = self.nodes().into_iter().filter(|n| seen.insert(n.unit.id())).map(Self::output_of).collect();
-        calls.reverse();
-        calls
-    }
-
-    /// The variable that a recorded pass made.
-    fn output_of(node: Arc<Node<T>>) -> Self {
-        let tensor = node.output.clone();
-        Self::made_by(tensor, node, true)
-    }
-
     /// Goes back from this variable with `gradient` (minus the derivative of the loss; ones if `None`).
     ///
     /// Gradients of an earlier back-propagation through the same variables are dropped first.

@@ -4,6 +4,7 @@ use crate::cells::Inputs;
 use crate::error::Result;
 use crate::graph::Var;
 use crate::tensor::{Float, Shape, dims4};
+use std::collections::HashMap;
 
 /// A cell of a network, for one stimulus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,17 @@ pub struct Layer {
 /// # Errors
 /// Those of [`Unit::statistics`](crate::graph::Unit::statistics).
 pub fn layers<T: Float>(output: &Var<T>) -> Result<Vec<Layer>> {
-    output.calls().iter().map(layer).collect()
+    let mut made: HashMap<u64, Var<T>> = HashMap::new();
+    let mut open = vec![output.clone()];
+    while let Some(v) = open.pop() {
+        let Some(unit) = v.unit() else { continue };
+        if made.contains_key(&unit.id()) {
+            continue;
+        }
+        open.extend(v.parents().iter().cloned());
+        made.insert(unit.id(), v.clone());
+    }
+    output.units().iter().filter_map(|u| made.get(&u.id())).map(layer).collect()
 }
 
 fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
