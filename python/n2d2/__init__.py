@@ -24,10 +24,10 @@ from n2d2.tensor import Tensor
 from n2d2.utils import generate_name
 
 if TYPE_CHECKING:
-    from n2d2 import database, plots, provider, quantizer, scaling, target, train, transform
+    from n2d2 import database, deepnet, plots, provider, quantizer, scaling, target, train, transform
 
 # Loaded when first used, so that `import n2d2` stays fast.
-_LAZY = frozenset({"database", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"})
+_LAZY = frozenset({"database", "deepnet", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"})
 
 __all__ = [
     "ConfigSection",
@@ -38,6 +38,7 @@ __all__ = [
     "activation",
     "cells",
     "database",
+    "deepnet",
     "error_handler",
     "filler",
     "generate_name",

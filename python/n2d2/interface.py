@@ -11,6 +11,9 @@ from n2d2.utils import generate_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from n2d2.deepnet import DeepNet
+    from n2d2.tensor import Call
+
 
 def _image_size(tensor: Tensor) -> list[int]:
     """Batch, height and width."""
@@ -47,6 +50,8 @@ class Interface:
                 raise ShapeError(f"Interface: all tensors must have the same {what}, got {values}")
         self.tensors = list(tensors)
         self.name = generate_name(self)
+        self._deepnet: DeepNet | None = None
+        self._links: list[Call | Tensor] = []
 
     def get_name(self) -> str:
         """The name."""
@@ -55,6 +60,22 @@ class Interface:
     def get_tensors(self) -> list[Tensor]:
         """The tensors."""
         return self.tensors
+
+    def get_deepnet(self) -> DeepNet:
+        """The graph behind all tensors together, which may have been computed apart.
+
+        Example:
+            >>> a, b = Tensor([1, 2, 4, 4]), Tensor([1, 3, 4, 4])
+            >>> bundle = Interface([a, b])
+            >>> bundle.get_deepnet().get_name(), bundle.get_deepnet() is bundle.get_deepnet()
+            ('DeepNet_0', True)
+        """
+        links = [t._call or t for t in self.tensors]
+        if self._deepnet is None or [id(link) for link in links] != [id(link) for link in self._links]:
+            from n2d2.deepnet import DeepNet
+
+            self._deepnet, self._links = DeepNet._of(links), links
+        return self._deepnet
 
     def dims(self) -> list[int]:
         """Sizes in N2D2's order: width, height, channels of all tensors together, batch."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from n2d2.deepnet import DeepNet
 
 __all__ = ["DataProvider", "Provider", "TensorPlaceholder"]
 
@@ -54,6 +55,7 @@ class Provider(HidesDefaults):
     _size: list[int]
     _nb: int
     _partition: str
+    _deepnet: DeepNet | None = None
 
     def __init__(self, *, name: str | None = None) -> None:
         if type(self) is Provider:
@@ -111,6 +113,34 @@ class Provider(HidesDefaults):
     def get_partition(self) -> str:
         """The partition that is read."""
         return self._partition
+
+    def get_deepnet(self) -> DeepNet | None:
+        """The graph last asked for (`get_deepnet()` of a tensor, cell ...) that reads this provider; None before.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 2]))
+            >>> y = n2d2.cells.Fc(2, 2)(source())
+            >>> y.get_deepnet() is source.get_deepnet()
+            True
+        """
+        return self._deepnet
+
+    def set_deepnet(self, deepnet: DeepNet) -> None:
+        """Makes this provider that of a graph.
+
+        Arguments:
+            deepnet (n2d2.deepnet.DeepNet): Graph that was computed with stimuli of the size of this provider.
+
+        Raises:
+            WrongInputType: It is not a DeepNet.
+            ShapeError: The graph was computed with stimuli of another size.
+        """
+        from n2d2.deepnet import DeepNet
+
+        if not isinstance(deepnet, DeepNet):
+            raise WrongInputType(f"{self._name}: deepnet", type(deepnet), DeepNet)
+        deepnet.set_provider(self)
 
     def labels_array(self) -> NDArray[np.int32]:
         """The labels of the current batch: `[n]`, or `[n, h, w]` for a label a pixel."""

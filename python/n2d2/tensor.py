@@ -10,11 +10,17 @@ from n2d2.error_handler import ShapeError, StateError, WrongInputType, WrongValu
 from n2d2.utils import generate_name
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
+    from n2d2.cells.neural_network_cell import NeuralNetworkCell
+    from n2d2.deepnet import DeepNet
+
     Array = npt.NDArray[Any]
+    # The cell, its output, and the calls or tensors that it read. Recorded even where `detach` cuts a tensor later.
+    Call = tuple[NeuralNetworkCell, _core.Var, list[Any]]
 
 # Datatype, one-letter code, NumPy type and Python type.
 _DATATYPES: tuple[tuple[str, str, str, type], ...] = (
@@ -120,7 +126,9 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_array",
+        "_call",
         "_datatype",
+        "_deepnet",
         "_loss_source",
         "_placeholder",
         "_var",
@@ -133,6 +141,10 @@ class Tensor:
     _datatype: str
     _var: _core.Var | None
     """The place in the graph; None until a cell reads the tensor."""
+    _call: Call | None
+    """The call of a cell that made it."""
+    _deepnet: tuple[DeepNet, Call | None]
+    """The graph that was asked for, and the call that it is of."""
     _loss_source: LossSource | None
     _wants_gradient: bool
     """False for data, whose gradient nobody needs."""
@@ -173,6 +185,7 @@ class Tensor:
 
     def _start(self, cell: Producer | None) -> None:
         self._var = None
+        self._call = None
         self._loss_source = None
         self._wants_gradient = True
         self._placeholder = None
@@ -454,6 +467,48 @@ class Tensor:
     def get_tensors(self) -> list[Tensor]:
         """The tensor alone, in a list."""
         return [self]
+
+    def get_deepnet(self) -> DeepNet:
+        """The graph of cells behind the tensor; that of a loss is the one behind its target's last output.
+
+        A tensor that no cell made has a graph without cells.
+
+        Example:
+            >>> import n2d2
+            >>> y = n2d2.cells.Fc(2, 2, name="fc")(Tensor([1, 2]))
+            >>> list(y.get_deepnet().get_cells()), list(y.detach().get_deepnet().get_cells())
+            (['fc'], [])
+        """
+        if self._loss_source is not None:
+            behind: DeepNet | None = getattr(self.cell, "get_deepnet", lambda: None)()
+            if behind is not None:
+                return behind
+        if self._call is not None and self._call[0]._call is self._call:
+            return self._call[0].get_deepnet()  # type: ignore[return-value]
+        # The slot is empty until now.
+        known: tuple[DeepNet, Call | None] | None = getattr(self, "_deepnet", None)
+        if known is None or known[1] is not self._call:
+            from n2d2.deepnet import DeepNet
+
+            self._deepnet = known = DeepNet([self]), self._call
+        return known[0]
+
+    def draw_associated_graph(self, path: str | os.PathLike[str]) -> None:
+        """Draws the graph of cells behind the tensor: `<path>.png`, and `<path>.mmd` for Markdown viewers.
+
+        Arguments:
+            path (str or Path): Files without ending.
+
+        Raises:
+            FileError: A file cannot be written.
+
+        Example:
+            >>> import n2d2, pathlib
+            >>> n2d2.cells.Fc(2, 2)(Tensor([1, 2])).draw_associated_graph("graph")
+            >>> sorted(file.name for file in pathlib.Path().iterdir())
+            ['graph.mmd', 'graph.png']
+        """
+        self.get_deepnet().draw_graph(path)
 
     def is_leaf(self) -> bool:
         """True for a loss, the end of a graph: a tensor that a target made."""

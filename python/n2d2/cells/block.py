@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from n2d2.deepnet import DeepNet
     from n2d2.interface import Interface
     from n2d2.tensor import Tensor
 
@@ -48,6 +49,8 @@ class Block(Cell):
         >>> model(n2d2.Tensor([1, 2], value=1.0))[0], model["fc"].get_name()
         (4.0, 'fc')
     """
+
+    _deepnet: DeepNet | None = None
 
     def __init__(self, cells: list[Cell], name: str | None = None) -> None:
         if not isinstance(cells, list):
@@ -166,6 +169,30 @@ class Block(Cell):
         if item not in cells:
             raise UnknownCellError(unknown_name(self._name, item, cells, "one of its cells"))
         return cells[item]
+
+    def get_deepnet(self) -> DeepNet | None:
+        """The graph of the last call: what is behind the outputs of the cells of the tree; None before the first call.
+
+        Cells whose last call has nothing in common with that of the last cell do not belong to it.
+
+        Example:
+            >>> import n2d2
+            >>> model = n2d2.cells.Sequence([n2d2.cells.Fc(2, 2, name="a"), n2d2.cells.Fc(2, 2, name="b")])
+            >>> model.get_deepnet() is None, model(n2d2.Tensor([1, 2])).get_deepnet() is model.get_deepnet()
+            (True, True)
+        """
+        from n2d2.deepnet import DeepNet, connected_ends
+
+        called = [cell for cell in self._layers() if cell._output is not None]
+        if not called:
+            return None
+        ends = connected_ends([cell._call for cell in called])
+        if len(ends) == 1:
+            return ends[0][0].get_deepnet()
+        net = self._deepnet
+        if net is None or list(map(id, net._outputs)) != list(map(id, ends)):
+            net = self._deepnet = DeepNet._of(ends)
+        return net
 
     def is_integral(self) -> bool:
         """True if the parameters of every cell are integers; quantisation is not built yet.

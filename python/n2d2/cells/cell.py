@@ -13,6 +13,8 @@ from n2d2.utils import generate_name
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from n2d2.deepnet import DeepNet
+
 
 class Cell(ABC):
     """Abstract parent of layers and containers.
@@ -79,6 +81,10 @@ class Cell(ABC):
         Arguments:
             inputs (Tensor or Interface): One or several tensors.
         """
+
+    @abstractmethod
+    def get_deepnet(self) -> DeepNet | None:
+        """The graph of the last call; None before the first call."""
 
     @abstractmethod
     def learn(self) -> Self:

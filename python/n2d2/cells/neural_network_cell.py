@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
+    from n2d2.deepnet import DeepNet
     from n2d2.interface import Interface
+    from n2d2.tensor import Call
 
 EXPORTS = ("C", "CPP", "CPP_TensorRT", "CPP_STM32")
 
@@ -61,6 +63,8 @@ class NeuralNetworkCell(Parametrised, Cell):
     # The places of the last call in its graph: tensors may be detached from theirs.
     _input_vars: list[_core.Var]
     _output_var: _core.Var
+    _call: Call
+    _deepnet: DeepNet | None = None
 
     @abstractmethod
     def __init__(
@@ -179,16 +183,38 @@ class NeuralNetworkCell(Parametrised, Cell):
         variables = [t._as_var(self._name) for t in tensors]
         variable = self._handle.call(variables)
         output = Tensor._from_var(variable, self)
+        # A tuple, not an object: this is a part of the time of a small cell.
+        behind = [tensors[0]._call or tensors[0]] if len(tensors) == 1 else [t._call or t for t in tensors]
+        output._call = call = (self, variable, behind)
         # Not by attribute: `__setattr__` would take as long as a small cell.
         state = self.__dict__
         state["_inputs"], state["_output"] = tensors, output
         state["_input_vars"], state["_output_var"] = variables, variable
+        state["_call"] = call
         return output
 
     def _called(self) -> Tensor:
         if self._output is None:
             raise NotInitialized(f"{self._name}: has no inputs and outputs before the first call")
         return self._output
+
+    def get_deepnet(self) -> DeepNet | None:
+        """The graph behind the output of the last call; None before the first call.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 2, name="fc")
+            >>> fc.get_deepnet() is None, list(fc(n2d2.Tensor([1, 2])).get_deepnet().get_cells())
+            (True, ['fc'])
+        """
+        if self._output is None:
+            return None
+        net = self._deepnet
+        if net is None or net._outputs[0] is not self._call:
+            from n2d2.deepnet import DeepNet
+
+            net = self.__dict__["_deepnet"] = DeepNet._of([self._call])
+        return net
 
     def get_inputs(self) -> Tensor:
         """The (first) input tensor of the last call.

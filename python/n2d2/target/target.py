@@ -14,7 +14,8 @@ from n2d2.utils import generate_name
 if TYPE_CHECKING:
     import os
 
-    from n2d2.tensor import Tensor
+    from n2d2.deepnet import DeepNet
+    from n2d2.tensor import LossSource, Tensor
 
 
 class Target(Parametrised):
@@ -30,6 +31,10 @@ class Target(Parametrised):
         WrongInputType: An argument has the wrong type.
         WrongValue: The name has no characters.
     """
+
+    _output: Tensor | None = None
+    _source: LossSource | None = None
+    """What the last loss goes back through."""
 
     def __init__(self, provider: Provider, *, name: str | None = None, log_dir: str | os.PathLike[str] = ".") -> None:
         if type(self) is Target:
@@ -69,6 +74,16 @@ class Target(Parametrised):
     def get_name(self) -> str:
         """Name of the target."""
         return self._name
+
+    def get_deepnet(self) -> DeepNet | None:
+        """The graph behind the output that was compared last; None before the first call.
+
+        Its `back_propagate()` starts from the loss of this target.
+        """
+        net = None if self._output is None else self._output.get_deepnet()
+        if net is not None:
+            net._target = self
+        return net
 
     def recent(self, window: int) -> tuple[float, float, int]:
         """Mean loss, success rate and number of stimuli of the last `window` batches of the provider's partition."""
