@@ -244,6 +244,206 @@ def test_a_loss_goes_back_through_its_target() -> None:
         loss.back_propagate(np.ones(1))
 
 
+class Legacy:
+    """A producer of the first version of DLPack, which cannot say that memory is read-only."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __dlpack__(self) -> Any:
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
+
+
+class Elsewhere(Legacy):
+    def __dlpack__(self, **wanted: Any) -> Any:
+        raise BufferError("the array lies on a GPU")
+
+
+@pytest.mark.parametrize("producer", [lambda a: a, Legacy])
+def test_from_dlpack_shares_memory(producer: Any) -> None:
+    a = np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::2]
+    t = Tensor.from_dlpack(producer(a))
+    t[1, 1] = 42
+    a[0, 0] = 7
+    assert (t.shape(), list(t), a[1, 1]) == ([2, 2], [7.0, 2.0, 3.0, 42.0], 42.0)
+    apart = Tensor.from_dlpack(producer(a), copy=True)
+    apart[0] = 0
+    assert a[0, 0] == 7
+    del a
+    assert list(t) == [7.0, 2.0, 3.0, 42.0]
+
+
+def test_from_dlpack_copies_read_only_memory() -> None:
+    a = np.ones(3, np.float32)
+    a.flags.writeable = False
+    t = Tensor.from_dlpack(a)
+    t[0] = 5
+    assert (list(t), a[0]) == ([5.0, 1.0, 1.0], 1.0)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int32", "uint32", "int64", "float32", "float64", "bool"])
+def test_dlpack_there_and_back_of_every_datatype(kind: str) -> None:
+    t = Tensor.from_numpy(np.array([[0, 1, 1]], kind))
+    a = np.from_dlpack(t)
+    a[0, 0] = 1
+    assert (a.dtype, t[0], Tensor.from_dlpack(t).data_type()) == (np.dtype(kind), 1, t.data_type())
+    assert t.__dlpack_device__() == (1, 0)
+
+
+def test_dlpack_of_the_output_of_a_cell() -> None:
+    y = n2d2.cells.Conv(2, 3, [1, 1])(Tensor([2, 2, 4, 5], value=1.0))
+    a = np.from_dlpack(y)
+    a[1, 2, 3, 4] = 42.0
+    assert y[1, 2, 3, 4] == 42.0
+
+
+def test_array_protocol_of_numpy_2() -> None:
+    t = counted(2, 3)
+    assert np.shares_memory(np.asarray(t), t.to_numpy())
+    assert np.shares_memory(np.array(t, copy=False), t.to_numpy())
+    assert np.shares_memory(np.asarray(t, dtype="float32", copy=False), t.to_numpy())
+    assert not np.shares_memory(np.array(t), t.to_numpy())
+    assert not np.shares_memory(np.array(t, copy=True), t.to_numpy())
+    assert t.__array__(np.int16).dtype == np.int16
+    assert np.array(t, dtype=np.float64, copy=None).tolist() == [[0, 1, 2], [3, 4, 5]]
+    with pytest.raises(
+        ValueError, match=r"an array of float64 must be a copy .* float32 values, which copy=False forb"
+    ):
+        np.asarray(t, dtype=np.float64, copy=False)
+
+
+def test_from_n2d2_keeps_memory_and_graph() -> None:
+    fc = n2d2.cells.Fc(2, 1, filler=n2d2.filler.Constant(value=1.0))
+    y = fc(Tensor([1, 2], value=1.0))
+    other = Tensor.from_N2D2(y.N2D2())
+    other[0] = 9
+    assert (y[0], other.shape(), other.data_type(), other.cell) == (9.0, [1, 1, 1, 1], "f", None)
+    other.back_propagate(np.ones((1, 1, 1, 1)))
+    assert list(fc.get_diffoutputs()) == [1.0, 1.0]
+
+
+def test_views_share_memory() -> None:
+    t = counted(2, 3, 4)
+    a = t.to_numpy()
+    keys: list[Any] = [
+        (0, ...),
+        (slice(None), 1),
+        (..., -1),
+        (1, slice(None, None, -2)),
+        None,
+        ...,
+        (None, 0, ...),
+        (0, 1, 2, ...),
+        (0, slice(5, 9)),
+    ]
+    for key in keys:
+        view = t[key]
+        expected = a[key]
+        assert isinstance(view, Tensor)
+        assert (view.shape(), view.data_type(), list(view)) == (
+            list(expected.shape),
+            "float",
+            expected.ravel().tolist(),
+        )
+        if expected.size:
+            assert np.shares_memory(view.to_numpy(), a)
+    t[0, ...][1, 2] = 50
+    assert t[0, 1, 2] == 50.0
+    assert n2d2.cells.Fc(4, 1, filler=n2d2.filler.Constant(value=1.0))(t[1, ...])[0] == 12 + 13 + 14 + 15 + 1
+
+
+def test_writing_through_views_and_masks() -> None:
+    t = Tensor([2, 3])
+    t[0, :] = 5
+    t[:, 2] = Tensor([2], value=7.0)
+    t[1, :2] = [1, 2]
+    assert list(t) == [5.0, 5.0, 7.0, 1.0, 2.0, 7.0]
+    t[..., 0] = np.array([8.5, 9.5])
+    assert list(t[:, 0]) == [8.5, 9.5]
+    mask = t.to_numpy() > 7
+    assert list(t[mask]) == [8.5, 9.5]
+    t[Tensor.from_numpy(mask)] = 0
+    assert list(t) == [0.0, 5.0, 7.0, 0.0, 2.0, 7.0]
+    t[mask] = [3, 4]
+    assert list(t) == [3.0, 5.0, 7.0, 4.0, 2.0, 7.0]
+    t[1:3] = [10, 11]
+    t[...] = t
+    assert list(t) == [3.0, 10.0, 11.0, 4.0, 2.0, 7.0]
+    part = t[0, ...]
+    part[0] = 1
+    assert t[0] == 1.0
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    t = Tensor([2], value=np.float32(1.5))
+    t[np.int64(1)] = np.float64(2.5)
+    assert [t[np.uint8(0)], t[np.float32(1.0)], t[(np.int32(1),)]] == [1.5, 2.5, 2.5]
+    assert list(Tensor([np.int64(1)], value=np.int16(3), datatype="long")) == [3]
+    assert list(Tensor([1], value=np.True_, datatype="bool")) == [True]
+    assert np.float32(2.5) in t
+    assert True not in t
+    assert all(value not in t for value in ("a", None, [2.5], t))
+
+
+def test_numbers_that_are_not_numbers() -> None:
+    t = Tensor([2], value=float("nan"))
+    assert repr(t) == "nan nan\n"
+    assert t != t.copy()
+    assert 0.0 not in t
+    assert np.isnan(t.mean())
+    t[0] = float("-inf")
+    assert repr(t) == "-inf nan\n"
+
+
+def test_tensors_without_elements_or_axes() -> None:
+    empty, hollow, point = Tensor([]), Tensor([2, 0, 3]), counted(2, 3)[1, 2, ...]
+    assert (len(empty), list(empty), empty.shape(), empty.dims(), empty.dimB()) == (0, [], [0], [0], 0)
+    assert (len(hollow), list(hollow), hollow.shape(), 0.0 in hollow) == (0, [], [2, 0, 3], False)
+    hollow.reshape([0, 5])
+    assert hollow.shape() == [0, 5]
+    assert empty == Tensor([])
+    assert list(empty[0:5]) == []
+    empty.resize([2])
+    assert list(empty) == [0.0, 0.0]
+    assert (point.shape(), point.dims(), point.nb_dims(), len(point), point[0], repr(point)) == (
+        [],
+        [],
+        0,
+        1,
+        5.0,
+        "5\n",
+    )
+    assert [point.dimX(), point.dimY(), point.dimZ(), point.dimB()] == [0, 0, 0, 0]
+    assert Tensor.from_numpy(np.array(3.0)).shape() == Tensor.from_dlpack(np.array(3.0)).shape() == [1]
+
+
+@pytest.mark.parametrize("datatype", ["float", "double", "int", "uint", "short", "long", "bool", "char", "uchar"])
+def test_every_datatype_and_its_letter(datatype: str) -> None:
+    letters = {"float": "f", "double": "d", "int": "i", "uint": "j", "short": "s", "long": "l", "bool": "b"}
+    letter = {**letters, "char": "c", "uchar": "h"}[datatype]
+    one: Any = True if datatype == "bool" else 1
+    t = Tensor([1, 2], value=one, datatype=datatype)
+    assert str(t) == f"n2d2.Tensor([\n1 1\n], device=cpu, datatype={datatype})"
+    assert t == Tensor([1, 2], value=one, datatype=letter)
+    assert Tensor([1], datatype=letter).data_type() == letter
+    t.set_values([[0, 1]])
+    t[0] = 1
+    assert (list(t), t.copy().data_type(), t[0:1].data_type(), t[0, ...].data_type()) == ([1, 1], *[datatype] * 3)
+    assert type(t[0]) is type(t[0, 1]) is {"float": float, "double": float, "bool": bool}.get(datatype, int)
+    t.resize([3])
+    assert (list(t), t.mean()) == ([1, 1, 0], pytest.approx(2 / 3))
+
+
+def test_devices() -> None:
+    t = Tensor([1])
+    assert t.cpu() is t
+    assert not t.is_cuda
+    assert t.get_tensors() == [t]
+
+
 def raw() -> Tensor:
     return Tensor([1, 2], value=1.0)
 
@@ -284,6 +484,55 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     (lambda: raw()["a"], TypeError, "Tensor: an index must be of type int, tuple, list, slice, got str"),
     (lambda: raw().__setitem__(0, "a"), RuntimeError, "Tensor: 'a' cannot be an element of datatype 'float'"),
     (lambda: raw().__setitem__(slice(0, 1), raw()), ValueError, "1 elements cannot take the 2 of another tensor"),
+    (lambda: raw()[None, 5, ...], ValueError, "Tensor: index (None, 5, Ellipsis) does not fit the shape [1, 2]"),
+    (lambda: raw()[0, 0, 0, ...], ValueError, "does not fit the shape [1, 2]: too many indices"),
+    (
+        lambda: raw()[0,],
+        ValueError,
+        "Tensor: coordinate [0] must have 2 numbers, one an axis; for a part of the tensor end it by `...`",
+    ),
+    (lambda: raw()[0.0, 1.0], TypeError, "Tensor: an index of an axis must be of type int, got float"),
+    (lambda: raw()[True, 0], TypeError, "Tensor: an index of an axis must be of type int, got bool"),
+    (lambda: raw()[..., "a"], TypeError, "Tensor: an index of an axis must be of type int, got str"),
+    (lambda: raw()[True], TypeError, "Tensor: an index must be of type int, tuple, list, slice, got bool"),
+    (lambda: raw()[-1], IndexError, "Tensor: index -1 is outside the 2 elements"),
+    (lambda: raw()[float("nan")], IndexError, "Tensor: index nan is not a number of an element"),
+    (lambda: raw()[np.array([0])], TypeError, "an index that is an array must be a mask of bool, got int64"),
+    (lambda: raw()[np.array([True])], ValueError, "Tensor: expected a mask of shape [1, 2], got [1]"),
+    (lambda: raw().__setitem__((0, ...), [1, 2, 3]), ValueError, "a part of shape [2] cannot take values of shape [3]"),
+    (lambda: raw().__setitem__((0, ...), [[1], [2, 3]]), ValueError, "got lists of unequal length"),
+    (lambda: raw().__setitem__(slice(0, 2), [1]), ValueError, "2 elements cannot take the 1 of an array"),
+    (lambda: raw().__setitem__((0, ...), "a"), RuntimeError, "Tensor: 'a' cannot be an element of datatype 'float'"),
+    (
+        lambda: Tensor([2], datatype="char").__setitem__(..., [1, 200]),
+        ValueError,
+        "Tensor: values outside the range of datatype 'char'",
+    ),
+    (
+        lambda: Tensor([2], datatype="int").__setitem__(slice(0, 2), Tensor([2], value=0.5)),
+        TypeError,
+        "Tensor: values for datatype 'int' cannot be float32",
+    ),
+    (
+        lambda: Tensor([1], value=300, datatype="uchar"),
+        ValueError,
+        "value 300 is outside the range of datatype 'uchar'",
+    ),
+    (lambda: Tensor([1], value=np.ones(2)), TypeError, "datatype 'float' must be of type float, got ndarray"),
+    (lambda: Tensor([2**40, 2**40]), ValueError, "a tensor of shape [1099511627776, 1099511627776] does not fit"),
+    (lambda: Tensor([]).mean(), RuntimeError, "Tensor.mean: the tensor has no elements"),
+    (lambda: raw().reshape([-1]), ValueError, "Tensor: a size in new_dims is -1, expected an integer of at least 0"),
+    (lambda: raw().resize(3), TypeError, "Tensor: new_dims must be of type list, tuple, got int"),
+    (lambda: Tensor.from_N2D2(raw()), TypeError, "Tensor.from_N2D2: core must be of type Var, got Tensor"),
+    (lambda: Tensor.from_dlpack([1.0]), TypeError, "source must be of type an array with __dlpack__, got list"),
+    (lambda: Tensor.from_dlpack(np.zeros(2, np.float16)), TypeError, "arrays of float16 are not supported"),
+    (lambda: Tensor.from_dlpack(Elsewhere(np.zeros(2))), RuntimeError, "cannot be shared: the array lies on a GPU"),
+    (
+        lambda: Tensor.from_dlpack(np.broadcast_to(np.float32(1), (2,)), copy=False),
+        ValueError,
+        "read-only memory must be copied, which copy=False forbids",
+    ),
+    (lambda: raw() == None, TypeError, "the other operand must be of type Tensor, got NoneType"),  # noqa: E711
     (lambda: raw().back_propagate(), RuntimeError, "this tensor is not the leaf of a graph; give it a gradient"),
     (lambda: raw().back_propagate(np.ones((1, 2))), RuntimeError, "no cell made this tensor"),
     (lambda: raw().update(), RuntimeError, "Tensor.update: no cell made this tensor"),
@@ -295,6 +544,7 @@ def test_errors(action: Any, kind: type[Exception], text: str) -> None:
     with pytest.raises(kind) as raised:
         action()
     assert text in str(raised.value)
+    assert isinstance(raised.value, (n2d2.Error, IndexError))
 
 
 def test_errors_of_the_output_of_a_cell() -> None:

@@ -54,11 +54,22 @@ class Interface:
         self._links: list[Call | Tensor] = []
 
     def get_name(self) -> str:
-        """The name."""
+        """The name.
+
+        Example:
+            >>> Interface([Tensor([1, 2])]).get_name()
+            'Interface_0'
+        """
         return self.name
 
     def get_tensors(self) -> list[Tensor]:
-        """The tensors."""
+        """The tensors.
+
+        Example:
+            >>> a = Tensor([1, 2])
+            >>> Interface([a]).get_tensors()[0] is a
+            True
+        """
         return self.tensors
 
     def get_deepnet(self) -> DeepNet:
@@ -78,23 +89,48 @@ class Interface:
         return self._deepnet
 
     def dims(self) -> list[int]:
-        """Sizes in N2D2's order: width, height, channels of all tensors together, batch."""
+        """Sizes in N2D2's order: width, height, channels of all tensors together, batch.
+
+        Example:
+            >>> Interface([Tensor([2, 3, 4, 5]), Tensor([2, 6, 4, 5])]).dims()
+            [5, 4, 9, 2]
+        """
         return [self.dimX(), self.dimY(), self.dimZ(), self.dimB()]
 
     def dimX(self) -> int:
-        """Width."""
+        """Width.
+
+        Example:
+            >>> Interface([Tensor([2, 3, 4, 5])]).dimX()
+            5
+        """
         return _image_size(self.tensors[0])[2]
 
     def dimY(self) -> int:
-        """Height."""
+        """Height.
+
+        Example:
+            >>> Interface([Tensor([2, 3, 4, 5])]).dimY()
+            4
+        """
         return _image_size(self.tensors[0])[1]
 
     def dimZ(self) -> int:
-        """Channels of all tensors together."""
+        """Channels of all tensors together.
+
+        Example:
+            >>> Interface([Tensor([2, 3, 4, 5]), Tensor([2, 6, 4, 5])]).dimZ()
+            9
+        """
         return sum([*t.shape(), 1][1] for t in self.tensors)
 
     def dimB(self) -> int:
-        """Batch size."""
+        """Batch size.
+
+        Example:
+            >>> Interface([Tensor([2, 3, 4, 5])]).dimB()
+            2
+        """
         return _image_size(self.tensors[0])[0]
 
     def __len__(self) -> int:

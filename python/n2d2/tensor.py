@@ -78,6 +78,49 @@ def _sizes(dims: object, what: str) -> list[int]:
     return sizes
 
 
+def _whole(index: object) -> int:
+    try:
+        number = operator.index(index)  # type: ignore[arg-type]
+    except TypeError:
+        raise WrongInputType("Tensor: an index of an axis", type(index), int) from None
+    if isinstance(index, bool):
+        raise WrongInputType("Tensor: an index of an axis", bool, int)
+    return number
+
+
+def _in_tuple(key: object) -> tuple[Any, ...]:
+    if isinstance(key, tuple):
+        return key
+    return () if key is ... else (key,)
+
+
+class _Writable:
+    """The memory of an array, writable: NumPy takes what cannot say that it is for read-only."""
+
+    def __init__(self, array: Array) -> None:
+        self._owner = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
+class _Producer:
+    """Hands on the DLPack capsule of an object, and remembers whether it can say that its memory is read-only."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.says_read_only = False
+
+    def __dlpack__(self, **wanted: Any) -> Any:
+        try:
+            capsule = self._source.__dlpack__(**wanted)
+        except TypeError:  # It is of a version of the protocol without arguments.
+            capsule = self._source.__dlpack__()
+        self.says_read_only = "dltensor_versioned" in repr(capsule)
+        return capsule
+
+    def __dlpack_device__(self) -> Any:
+        return self._source.__dlpack_device__()
+
+
 def _number_text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(int(value))
 
@@ -93,6 +136,16 @@ def _values_text(array: Array) -> str:
 
 class Tensor:
     """An array of numbers, and the place in the graph where it comes from.
+
+    Indices: what N2D2 defines keeps its meaning, what it leaves open follows NumPy. None of them goes into the graph.
+
+    | index | read | written |
+    |---|---|---|
+    | `t[5]` | the element at this place of the flat tensor | the same |
+    | `t[0, 1, 2, 3]`, `t[[0, 1, 2, 3]]` | the element; one number of at least 0 an axis | the same |
+    | `t[2:7]` | a copy of flat elements | one value, or as many as elements |
+    | `t[0, ...]`, `t[:, -1]`, `t[None]` | a *view* that shares memory; negative numbers count back | what broadcasts |
+    | `t[mask]`, bools of the same shape | a copy of the chosen elements | one value, or as many as elements |
 
     Axis order: like NumPy, outermost first (`[batch, channels, height, width]`), everywhere but in `dims()` and the
     `dimX()` family, which use N2D2's own order `[width, height, channels, batch]`.
@@ -175,11 +228,21 @@ class Tensor:
         if dim_format == "N2D2":
             sizes.reverse()
         python = _PYTHON_TYPES[datatype]
-        if value:
-            fits = isinstance(value, (float, int) if python is float else python)
-            if not fits or (isinstance(value, bool) and python is not bool):
-                raise WrongInputType(f"Tensor: value of a tensor of datatype {datatype!r}", type(value), python)
-        self._array = np.full(sizes or [0], value or 0, dtype=_NUMPY_TYPES[datatype])
+        given: object = value
+        if isinstance(given, np.generic):
+            given = given.item()
+        if given is not None and not isinstance(given, (bool, int, float)):
+            raise WrongInputType(f"Tensor: value of a tensor of datatype {datatype!r}", type(given), python)
+        if given:
+            fits = isinstance(given, (float, int) if python is float else python)
+            if not fits or (isinstance(given, bool) and python is not bool):
+                raise WrongInputType(f"Tensor: value of a tensor of datatype {datatype!r}", type(given), python)
+        try:
+            self._array = np.full(sizes or [0], given or 0, dtype=_NUMPY_TYPES[datatype])
+        except OverflowError:
+            raise WrongValue(f"Tensor: value {given} is outside the range of datatype {datatype!r}") from None
+        except (ValueError, MemoryError):
+            raise WrongValue(f"Tensor: a tensor of shape {sizes} does not fit into memory") from None
         self._datatype = datatype
         self._start(cell)
 
@@ -252,7 +315,12 @@ class Tensor:
         return self._placeholder
 
     def N2D2(self) -> _core.Var:
-        """The engine's object."""
+        """The engine's object.
+
+        Example:
+            >>> Tensor([1, 2]).N2D2().shape
+            [1, 2, 1, 1]
+        """
         return self._as_var("Tensor")
 
     @classmethod
@@ -287,12 +355,95 @@ class Tensor:
 
         Arguments:
             copy (bool, optional): If False the array shares memory with the tensor, default=False.
+
+        Example:
+            >>> t = Tensor([2])
+            >>> t.to_numpy()[0] = 3
+            >>> t.to_numpy(copy=True)[1] = 4
+            >>> list(t)
+            [3.0, 0.0]
         """
         return self._data.copy() if copy else self._data
 
+    @classmethod
+    def from_dlpack(cls, source: Any, copy: bool | None = None) -> Tensor:
+        """A tensor over the memory of an array of another library, by the DLPack protocol.
+
+        Both see what either writes. The other direction is `numpy.from_dlpack(tensor)`, `torch.from_dlpack(tensor)`.
+
+        Arguments:
+            source: Array or tensor in the memory of the processor, with `__dlpack__` and `__dlpack_device__`.
+            copy (bool, optional): None to copy read-only memory only, True to copy always, False never, default=None.
+
+        Raises:
+            WrongInputType: It does not speak DLPack, or its elements have a type that tensors do not have.
+            WrongValue: A copy is needed and `copy` is False.
+            StateError: The memory cannot be reached, for example on another device.
+
+        Example:
+            >>> import numpy as np
+            >>> a = np.zeros((2, 3), np.float32)
+            >>> t = Tensor.from_dlpack(a)
+            >>> t[1, 2] = 5
+            >>> float(a[1, 2])
+            5.0
+        """
+        import numpy as np
+
+        if not hasattr(source, "__dlpack__") or not hasattr(source, "__dlpack_device__"):
+            raise WrongInputType("Tensor.from_dlpack: source", type(source), "an array with __dlpack__")
+        producer = _Producer(source)
+        try:
+            array = np.from_dlpack(producer)
+        except (BufferError, RuntimeError, ValueError) as error:
+            raise StateError(f"Tensor.from_dlpack: the memory cannot be shared: {error}") from error
+        if array.dtype.name not in _NAMES:
+            raise WrongInputType(
+                f"Tensor.from_dlpack: arrays of {array.dtype} are not supported, only of {', '.join(_NAMES)}"
+            )
+        if not array.flags.writeable and not producer.says_read_only:
+            array = np.asarray(_Writable(array))
+        if copy is False and not array.flags.writeable:
+            raise WrongValue("Tensor.from_dlpack: read-only memory must be copied, which copy=False forbids")
+        if copy or not array.flags.writeable:
+            array = array.copy()
+        tensor = cls._wrap(array.reshape(1) if array.ndim == 0 else array)
+        tensor._datatype = _NAMES[array.dtype.name]
+        return tensor
+
+    @classmethod
+    def from_N2D2(cls, core: _core.Var) -> Tensor:
+        """The tensor of an object of the engine, sharing its memory and its place in the graph.
+
+        Arguments:
+            core: What `N2D2()` of a tensor gives.
+
+        Raises:
+            WrongInputType: It is something else.
+
+        Example:
+            >>> t = Tensor([1, 2, 1, 1])
+            >>> other = Tensor.from_N2D2(t.N2D2())
+            >>> other[1] = 3
+            >>> t[1], other.data_type()
+            (3.0, 'f')
+        """
+        if not isinstance(core, _core.Var):
+            raise WrongInputType("Tensor.from_N2D2: core", type(core), _core.Var)
+        return cls._from_var(core, None)
+
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        array = self._data if dtype is None else self._data.astype(dtype, copy=False)
-        return array.copy() if copy else array
+        import numpy as np
+
+        data = self._data
+        if dtype is None or np.dtype(dtype) == data.dtype:
+            return data.copy() if copy else data
+        if copy is False:
+            raise WrongValue(
+                f"Tensor: an array of {np.dtype(dtype)} must be a copy of the {data.dtype} values, which copy=False "
+                "forbids"
+            )
+        return data.astype(dtype)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self._data.__dlpack__(**kwargs)
@@ -302,7 +453,12 @@ class Tensor:
 
     @property
     def is_cuda(self) -> bool:
-        """True if the tensor lies on a CUDA device."""
+        """True if the tensor lies on a CUDA device.
+
+        Example:
+            >>> Tensor([1]).is_cuda
+            False
+        """
         return False
 
     def cuda(self) -> Tensor:
@@ -310,11 +466,25 @@ class Tensor:
 
         Raises:
             StateError: Always.
+
+        Example:
+            >>> import n2d2
+            >>> try:
+            ...     Tensor([1]).cuda()
+            ... except n2d2.Error as error:
+            ...     print(error)
+            Tensor.cuda: this version has no CUDA backend
         """
         raise StateError("Tensor.cuda: this version has no CUDA backend")
 
     def cpu(self) -> Tensor:
-        """Moves the tensor to the processor, where it already is, and returns it."""
+        """Moves the tensor to the processor, where it already is, and returns it.
+
+        Example:
+            >>> t = Tensor([1])
+            >>> t.cpu() is t
+            True
+        """
         return self
 
     def htod(self) -> Tensor:
@@ -322,6 +492,14 @@ class Tensor:
 
         Raises:
             StateError: Always.
+
+        Example:
+            >>> import n2d2
+            >>> try:
+            ...     Tensor([1]).htod()
+            ... except n2d2.Error as error:
+            ...     print(error)
+            Tensor.htod: the tensor is not on a CUDA device
         """
         raise StateError("Tensor.htod: the tensor is not on a CUDA device")
 
@@ -330,44 +508,96 @@ class Tensor:
 
         Raises:
             StateError: Always.
+
+        Example:
+            >>> import n2d2
+            >>> try:
+            ...     Tensor([1]).dtoh()
+            ... except n2d2.Error as error:
+            ...     print(error)
+            Tensor.dtoh: the tensor is not on a CUDA device
         """
         raise StateError("Tensor.dtoh: the tensor is not on a CUDA device")
 
     def data_type(self) -> str:
-        """The datatype, spelt as the tensor prints it."""
+        """The datatype, spelt as the tensor prints it.
+
+        Example:
+            >>> Tensor([1]).data_type(), Tensor.from_N2D2(Tensor([1, 1]).N2D2()).data_type()
+            ('float', 'f')
+        """
         return self._datatype
 
     def shape(self) -> list[int]:
-        """Sizes, outermost first."""
+        """Sizes, outermost first.
+
+        Example:
+            >>> Tensor([2, 3, 4, 5]).shape()
+            [2, 3, 4, 5]
+        """
         if self._array is None and self._var is not None:
             return self._var.shape
         return list(self._data.shape)
 
     def dims(self) -> list[int]:
-        """Sizes in N2D2's order, innermost first."""
+        """Sizes in N2D2's order, innermost first.
+
+        Example:
+            >>> Tensor([2, 3, 4, 5]).dims()
+            [5, 4, 3, 2]
+        """
         return self.shape()[::-1]
 
     def nb_dims(self) -> int:
-        """Number of axes."""
+        """Number of axes.
+
+        Example:
+            >>> Tensor([2, 3, 4, 5]).nb_dims()
+            4
+        """
         return len(self.shape())
 
     def dimX(self) -> int:
-        """Size of the innermost axis: the width."""
-        return self.dims()[0]
+        """Size of the innermost axis: the width.
+
+        Example:
+            >>> Tensor([2, 3, 4, 5]).dimX()
+            5
+        """
+        dims = self.dims()
+        return dims[0] if dims else 0
 
     def dimY(self) -> int:
-        """Size of the second innermost axis, the height; 0 if there is none."""
+        """Size of the second innermost axis, the height; 0 if there is none.
+
+        Example:
+            >>> Tensor([2, 3, 4, 5]).dimY(), Tensor([7]).dimY()
+            (4, 0)
+        """
         dims = self.dims()
         return dims[1] if len(dims) > 1 else 0
 
     def dimZ(self) -> int:
-        """Number of channels, in N2D2's rule: `dims()[-2]` of four or more, the last of three, the first of two."""
+        """Number of channels, in N2D2's rule: `dims()[-2]` of four or more, the last of three, the first of two.
+
+        Example:
+            >>> [Tensor(dims).dimZ() for dims in ([7], [7, 5], [7, 5, 3], [7, 5, 3, 2])]
+            [0, 5, 7, 5]
+        """
         dims = self.dims()
-        return {0: 0, 1: 0, 2: dims[0], 3: dims[-1]}.get(len(dims), dims[-2] if len(dims) > 3 else 0)
+        if len(dims) < 2:
+            return 0
+        return {2: dims[0], 3: dims[-1]}.get(len(dims), dims[-2])
 
     def dimB(self) -> int:
-        """Size of the outermost axis: the batch."""
-        return self.dims()[-1]
+        """Size of the outermost axis: the batch.
+
+        Example:
+            >>> Tensor([2, 3, 4, 5]).dimB()
+            2
+        """
+        dims = self.dims()
+        return dims[-1] if dims else 0
 
     def set_values(self, values: list[Any]) -> None:
         """Sets all elements.
@@ -385,27 +615,12 @@ class Tensor:
             >>> t[1, 1]
             True
         """
-        import numpy as np
-
         if not isinstance(values, list):
             raise WrongInputType("Tensor.set_values: values", type(values), list)
-        try:
-            array = np.array(values)
-        except (ValueError, TypeError):
-            array = np.array(None)
-        if array.dtype == object:
-            raise ShapeError(
-                f"Tensor.set_values: expected nested lists of shape {self.shape()}, got lists of unequal length"
-            )
+        array = self._converted("Tensor.set_values", values)
         if list(array.shape) != self.shape():
             raise ShapeError(f"Tensor.set_values: expected shape {self.shape()}, got {list(array.shape)}")
-        accepted = {float: "iuf", int: "iu", bool: "iub"}[_PYTHON_TYPES[self._datatype]]
-        if array.size and array.dtype.kind not in accepted:
-            raise WrongInputType(f"Tensor.set_values: values for datatype {self._datatype!r} cannot be {array.dtype}")
-        cast = array.astype(self._data.dtype)
-        if array.dtype.kind in "iu" and self._data.dtype.kind in "iu" and not np.array_equal(cast, array):
-            raise WrongValue(f"Tensor.set_values: values outside the range of datatype {self._datatype!r}")
-        self._data[...] = cast
+        self._data[...] = array
 
     def reshape(self, new_dims: Sequence[int]) -> None:
         """Gives the same elements another shape, in place.
@@ -416,6 +631,12 @@ class Tensor:
         Raises:
             ShapeError: The number of elements differs.
             StateError: A cell made the tensor: reshape it in the graph with `n2d2.cells.Reshape`, or detach it first.
+
+        Example:
+            >>> t = Tensor([2, 3])
+            >>> t.reshape([3, 2])
+            >>> t.shape()
+            [3, 2]
         """
         self._refuse_linked("reshape")
         sizes = _sizes(new_dims, "new_dims")
@@ -437,6 +658,12 @@ class Tensor:
 
         Raises:
             StateError: A cell made the tensor.
+
+        Example:
+            >>> t = Tensor([2], value=1.0)
+            >>> t.resize([2, 2])
+            >>> list(t)
+            [1.0, 1.0, 0.0, 0.0]
         """
         import numpy as np
 
@@ -453,19 +680,42 @@ class Tensor:
             raise StateError(f"Tensor.{what}: the tensor belongs to a graph; detach() it or copy() it first")
 
     def copy(self) -> Tensor:
-        """A tensor of its own with the same values, datatype and `cell`, outside of any graph."""
+        """A tensor of its own with the same values, datatype and `cell`, outside of any graph.
+
+        Example:
+            >>> t = Tensor([2], value=1.0)
+            >>> other = t.copy()
+            >>> other[0] = 5
+            >>> t[0], other[0]
+            (1.0, 5.0)
+        """
         other = self._wrap(self._data.copy(), self.cell, self._wants_gradient)
         other._datatype = self._datatype
         return other
 
     def detach(self) -> Tensor:
-        """Cuts the tensor from the graph behind it and returns it."""
+        """Cuts the tensor from the graph behind it and returns it.
+
+        Example:
+            >>> import n2d2
+            >>> first, second = n2d2.cells.Fc(2, 2), n2d2.cells.Fc(2, 2)
+            >>> y = second(first(Tensor([1, 2], value=1.0)).detach())
+            >>> y.back_propagate(Tensor([1, 2, 1, 1], value=1.0))
+            >>> list(first.get_diffinputs())
+            [0.0, 0.0]
+        """
         self._data  # noqa: B018  fetches the values before the link is cut
         self._start(None)
         return self
 
     def get_tensors(self) -> list[Tensor]:
-        """The tensor alone, in a list."""
+        """The tensor alone, in a list.
+
+        Example:
+            >>> t = Tensor([1])
+            >>> t.get_tensors()[0] is t
+            True
+        """
         return [self]
 
     def get_deepnet(self) -> DeepNet:
@@ -511,7 +761,12 @@ class Tensor:
         self.get_deepnet().draw_graph(path)
 
     def is_leaf(self) -> bool:
-        """True for a loss, the end of a graph: a tensor that a target made."""
+        """True for a loss, the end of a graph: a tensor that a target made.
+
+        Example:
+            >>> Tensor([1]).is_leaf()
+            False
+        """
         return self._loss_source is not None
 
     def back_propagate(self, gradient: Tensor | Array | None = None) -> None:
@@ -565,6 +820,15 @@ class Tensor:
 
         Raises:
             StateError: No cell made this tensor.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(1, 1, filler=n2d2.filler.Constant(value=1.0), no_bias=True)
+            >>> y = fc(Tensor([1, 1], value=1.0))
+            >>> y.back_propagate(Tensor([1, 1, 1, 1], value=100.0))
+            >>> y.update()
+            >>> fc.get_weight(0, 0)[0]
+            2.0
         """
         if self._loss_source is not None:
             self._loss_source.update()
@@ -574,30 +838,86 @@ class Tensor:
             raise StateError("Tensor.update: no cell made this tensor")
 
     def mean(self) -> float:
-        """The mean of all elements."""
+        """The mean of all elements.
+
+        Raises:
+            StateError: There are none.
+
+        Example:
+            >>> Tensor([2, 2], value=3.0).mean()
+            3.0
+        """
+        if not len(self):
+            raise StateError("Tensor.mean: the tensor has no elements")
         return float(self._data.mean())
 
     def _index(self, key: object) -> Any:
         """The NumPy index of a coordinate, or the position of a flat index."""
+        import numpy as np
+
         shape = self.shape()
         if isinstance(key, (tuple, list)):
+            coordinate = [_whole(k) for k in key]
             if len(key) != len(shape):
-                raise WrongValue(f"Tensor: coordinate {list(key)} must have {len(shape)} numbers, one an axis")
-            if any(not 0 <= operator.index(k) < n for k, n in zip(key, shape, strict=True)):
-                raise WrongValue(f"Tensor: coordinate {list(key)} is outside the shape {shape}")
-            return tuple(key)
-        if isinstance(key, (int, float)) and not isinstance(key, bool):
-            position = int(key)
+                raise WrongValue(
+                    f"Tensor: coordinate {coordinate} must have {len(shape)} numbers, one an axis; "
+                    "for a part of the tensor end it by `...`"
+                )
+            if any(not 0 <= k < n for k, n in zip(coordinate, shape, strict=True)):
+                raise WrongValue(f"Tensor: coordinate {coordinate} is outside the shape {shape}")
+            return tuple(coordinate)
+        if isinstance(key, (int, float, np.integer, np.floating)) and not isinstance(key, bool):
+            try:
+                position = int(key)
+            except (ValueError, OverflowError):
+                raise IndexError(f"Tensor: index {key} is not a number of an element") from None
             if not 0 <= position < len(self):
                 raise IndexError(f"Tensor: index {position} is outside the {len(self)} elements")
             return position
         raise WrongInputType("Tensor: an index", type(key), (int, tuple, list, slice))
 
+    def _part(self, key: object) -> Array | None:
+        """The view of an index with slices, `...` or None in it; None for any other index."""
+        if isinstance(key, tuple):
+            if not any(k is None or k is ... or isinstance(k, slice) for k in key):
+                return None
+            key = tuple(k if k is None or k is ... or isinstance(k, slice) else _whole(k) for k in key)
+        elif key is not None and key is not ...:
+            return None
+        view: Array
+        try:
+            # A last `...` keeps NumPy from making a scalar, which would be a copy.
+            view = self._data[key if isinstance(key, tuple) and ... in key else (*_in_tuple(key), ...)]
+        except IndexError as error:
+            raise WrongValue(f"Tensor: index {key} does not fit the shape {self.shape()}: {error}") from None
+        return view
+
+    def _mask(self, key: object) -> Array | None:
+        """A boolean mask over all elements; None for any other index."""
+        import numpy as np
+
+        if not isinstance(key, (Tensor, np.ndarray)):
+            return None
+        mask = np.asarray(key)
+        if mask.dtype != bool:
+            raise WrongInputType(f"Tensor: an index that is an array must be a mask of bool, got {mask.dtype}")
+        if list(mask.shape) != self.shape():
+            raise ShapeError(f"Tensor: expected a mask of shape {self.shape()}, got {list(mask.shape)}")
+        return mask
+
+    def _alike(self, array: Array) -> Tensor:
+        """A tensor outside of the graph over some memory, of the same datatype by the same name."""
+        tensor = self._wrap(array)
+        tensor._datatype = self._datatype
+        return tensor
+
     def __getitem__(self, key: object) -> Any:
         if isinstance(key, slice):
-            part = self._wrap(self._data.ravel()[key].copy())
-            part._datatype = self._datatype
-            return part
+            return self._alike(self._data.ravel()[key].copy())
+        if (part := self._part(key)) is not None:
+            return self._alike(part)
+        if (mask := self._mask(key)) is not None:
+            return self._alike(self._data[mask])
         index = self._index(key)
         return (self._data[index] if isinstance(index, tuple) else self._data.flat[index]).item()
 
@@ -605,22 +925,59 @@ class Tensor:
         import numpy as np
 
         data = self._data
+        several = isinstance(value, (Tensor, np.ndarray, list))
+        if (part := self._part(key)) is not None:
+            if not several:
+                part[...] = self._scalar(value)
+                return
+            array = self._converted("Tensor", value)
+            try:
+                part[...] = array
+            except ValueError:
+                raise ShapeError(
+                    f"Tensor: a part of shape {list(part.shape)} cannot take values of shape {list(array.shape)}"
+                ) from None
+            return
+        positions = None
         if isinstance(key, slice):
-            if isinstance(value, Tensor):
-                positions = np.arange(data.size)[key]
-                if len(value) != positions.size:
-                    raise ShapeError(
-                        f"Tensor: {positions.size} elements cannot take the {len(value)} of another tensor"
-                    )
-                data.flat[positions] = value._data.ravel()
+            positions = np.arange(data.size)[key]
+        elif (mask := self._mask(key)) is not None:
+            positions = np.flatnonzero(mask)
+        if positions is not None:
+            if several:
+                array = self._converted("Tensor", value)
+                if array.size != positions.size:
+                    kind = "another tensor" if isinstance(value, Tensor) else "an array"
+                    raise ShapeError(f"Tensor: {positions.size} elements cannot take the {array.size} of {kind}")
+                data.flat[positions] = array.ravel()
             else:
-                data.flat[np.arange(data.size)[key]] = self._scalar(value)
+                data.flat[positions] = self._scalar(value)
             return
         index = self._index(key)
         if isinstance(index, tuple):
             data[index] = self._scalar(value)
         else:
             data.flat[index] = self._scalar(value)
+
+    def _converted(self, where: str, values: object) -> Array:
+        """Values as an array of the type of the tensor, refused where they would change."""
+        import numpy as np
+
+        try:
+            array = np.asarray(values)
+        except (ValueError, TypeError):
+            array = np.array(None)
+        if array.dtype == object:
+            raise ShapeError(
+                f"{where}: expected nested lists of shape {self.shape()}, got lists of unequal length or other objects"
+            )
+        accepted = {float: "iuf", int: "iu", bool: "iub"}[_PYTHON_TYPES[self._datatype]]
+        if array.size and array.dtype.kind not in accepted:
+            raise WrongInputType(f"{where}: values for datatype {self._datatype!r} cannot be {array.dtype}")
+        cast = array.astype(self._data.dtype)
+        if array.dtype.kind in "iu" and self._data.dtype.kind in "iu" and not np.array_equal(cast, array):
+            raise WrongValue(f"{where}: values outside the range of datatype {self._datatype!r}")
+        return cast
 
     def _scalar(self, value: Any) -> Any:
         python = _PYTHON_TYPES[self._datatype]
@@ -639,6 +996,10 @@ class Tensor:
         return iter(self._data.ravel().tolist())
 
     def __contains__(self, value: object) -> bool:
+        import numpy as np
+
+        if not isinstance(value, (bool, int, float, np.number, np.bool_)):
+            return False
         return bool((self._data == value).any())
 
     def __eq__(self, other: object) -> bool:

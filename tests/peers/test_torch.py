@@ -255,3 +255,55 @@ def test_training_with_adam(threads: int) -> None:
         solver.step()
     close(weights(conv), parameters[0], "weights of the convolution")
     close(weights(fc).reshape(10, 144), parameters[2], "weights of the dense layer")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int8, torch.uint8, torch.int32, torch.int64])
+def test_dlpack_from_torch_shares_memory(dtype: torch.dtype) -> None:
+    t = torch.arange(12).reshape(3, 4).to(dtype)
+    tensor = n2d2.Tensor.from_dlpack(t)
+    assert tensor.shape() == [3, 4]
+    tensor[1, 2] = 42
+    assert t[1, 2].item() == 42
+    t[0, 3] = 17
+    assert tensor[0, 3] == 17
+
+
+def test_dlpack_from_torch_of_any_strides() -> None:
+    t = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32).reshape(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    tensor = n2d2.Tensor.from_dlpack(t[:, :, ::2])
+    np.testing.assert_array_equal(tensor.to_numpy(), t[:, :, ::2].numpy())
+    tensor[1, 2, 1, 4] = -1.0
+    assert t[1, 2, 2, 4].item() == -1.0
+
+
+def test_dlpack_copy_from_torch_is_apart() -> None:
+    t = torch.zeros(3)
+    n2d2.Tensor.from_dlpack(t, copy=True)[0] = 5.0
+    assert t[0].item() == 0.0
+
+
+def test_dlpack_to_torch_shares_memory() -> None:
+    tensor = n2d2.Tensor([2, 3], value=1.0)
+    t = torch.from_dlpack(tensor)
+    t[0, 1] = 7.0
+    tensor[1, 2] = 9.0
+    assert (tensor[0, 1], t[1, 2].item()) == (7.0, 9.0)
+
+
+def test_dlpack_to_torch_of_the_output_of_a_cell() -> None:
+    y = cells.Conv(2, 3, [3, 3])(n2d2.Tensor([2, 2, 8, 9], value=1.0))
+    t = torch.from_dlpack(y)
+    assert list(t.shape) == y.shape()
+    t.mul_(2.0)
+    np.testing.assert_array_equal(y.to_numpy(), t.numpy())
+
+
+def test_dlpack_memory_outlives_its_producer() -> None:
+    t = torch.from_dlpack(n2d2.Tensor([1000], value=3.0))
+    tensor = n2d2.Tensor.from_dlpack(torch.full((1000,), 4.0))
+    assert (t.sum().item(), sum(tensor)) == (3000.0, 4000.0)
+
+
+def test_dlpack_of_a_tensor_that_requires_grad_is_refused() -> None:
+    with pytest.raises(n2d2.error_handler.StateError, match=r"Tensor\.from_dlpack: the memory cannot be shared"):
+        n2d2.Tensor.from_dlpack(torch.zeros(2, requires_grad=True))
