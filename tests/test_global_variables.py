@@ -83,6 +83,14 @@ def test_verbosity() -> None:
         ("default_datatype", "double", ValueError, "default_datatype is 'double', expected one of [float]"),
         ("default_datatype", 1.0, TypeError, "default_datatype must be of type str, got float"),
         ("verbosity", 7, ValueError, "verbosity is 7, expected one of [Verbosity.graph_only, Verbosity.short"),
+        ("verbosity", "short", TypeError, "verbosity must be of type Verbosity, int, got str"),
+        ("verbosity", True, TypeError, "verbosity must be of type Verbosity, int, got bool"),
+        ("cuda_device", (0, 1), RuntimeError, "this version has no CUDA backend"),
+        ("cuda_device", [0, 0.5], TypeError, "cuda_device: a device must be of type int, got float"),
+        ("cuda_device", True, TypeError, "cuda_device must be of type int, tuple, list, got bool"),
+        ("cuda_device", -1, ValueError, "cuda_device: a device is -1, expected an integer of at least 0"),
+        ("cuda_device", (), ValueError, "cuda_device is (), expected at least one device"),
+        ("onnx_compiled", True, RuntimeError, "`onnx_compiled` is a fact of this build and cannot be set"),
         ("seed", 1.5, TypeError, "seed must be of type int, got float"),
         ("seed", -1, ValueError, "seed is -1, expected an integer from 0 to 4294967295"),
         ("nb_threads", 0, ValueError, "nb_threads is 0, expected an integer from 1 to 1024"),
@@ -98,6 +106,14 @@ def test_errors(name: str, value: object, kind: type[Exception], text: str) -> N
     with pytest.raises(kind) as raised:
         setattr(SETTINGS, name, value)
     assert text in str(raised.value)
+
+
+def test_names_that_do_not_exist() -> None:
+    with pytest.raises(AttributeError, match=r"`default_modle` is not a setting; did you mean `default_model`\?"):
+        SETTINGS.default_modle  # noqa: B018
+    with pytest.raises(AttributeError, match=r"`default_net` does not exist: .*for get_deepnet\(\)"):
+        SETTINGS.default_net  # noqa: B018
+    assert not hasattr(SETTINGS, "__array_interface__")
 
 
 def test_old_spellings_say_the_new_one() -> None:

@@ -28,6 +28,31 @@ def test_most_cells_join_the_channels() -> None:
     assert list(y) == [1.0] * 4 + [2.0] * 8
 
 
+def test_tensors_of_different_graphs_are_joined_and_trained() -> None:
+    one, solver = n2d2.filler.Constant(value=1.0), n2d2.solver.SGD(learning_rate=1.0)
+    left, right, head = (
+        n2d2.cells.Fc(n, 1, filler=one, no_bias=True, solver=solver, name=name)
+        for n, name in ((1, "left"), (1, "right"), (2, "head"))
+    )
+    bundle = Interface([left(Tensor([1, 1], value=2.0)), right(Tensor([1, 1], value=3.0))])
+    net = bundle.get_deepnet()
+    assert list(net.get_cells()) == ["left", "right"]
+    assert net is bundle.get_deepnet()
+    y = head(bundle)
+    assert [list(y.get_deepnet().get_cells()), y[0]] == [["left", "right", "head"], 5.0]
+    y.back_propagate(Tensor([1, 1, 1, 1], value=1.0))
+    y.update()
+    assert [cell.get_weight(0, 0)[0] for cell in (left, right)] == [3.0, 4.0]
+
+
+def test_the_graph_follows_a_detached_tensor() -> None:
+    y = n2d2.cells.Fc(1, 1, name="behind")(Tensor([1, 1]))
+    bundle = Interface([y])
+    assert list(bundle.get_deepnet().get_cells()) == ["behind"]
+    y.detach()
+    assert list(bundle.get_deepnet().get_cells()) == []
+
+
 ERRORS: list[tuple[Any, type[Exception], str]] = [
     (lambda: Interface([]), ValueError, "Interface: the list of tensors must not be empty"),
     (lambda: Interface(Tensor([1])), ValueError, "Interface: expected a list of n2d2.Tensor, got Tensor"),

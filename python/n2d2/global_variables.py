@@ -10,7 +10,12 @@ from n2d2.error_handler import StateError, WrongInputType, WrongValue
 
 
 class Verbosity(enum.IntEnum):
-    """How much of an object `str()` shows."""
+    """How much of an object `str()` shows: names and links, also what it is made of, or every parameter.
+
+    Example:
+        >>> list(map(str, Verbosity))
+        ['Verbosity.graph_only', 'Verbosity.short', 'Verbosity.detailed']
+    """
 
     graph_only = 0
     short = 1
@@ -72,9 +77,25 @@ class GlobalVariables:
             raise AttributeError(f"global_variables: `{name}` is not a setting{hint}")
         super().__setattr__(name, value)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "default_net":
+            raise AttributeError(
+                "global_variables: `default_net` does not exist: a graph belongs to the tensors that were computed; "
+                "ask them, or a cell, for get_deepnet()"
+            )
+        near = _core.nearest(name, [*self._settings, *self._facts])
+        hint = f"; did you mean `{near}`?" if near else ""
+        raise AttributeError(f"global_variables: `{name}` is not a setting{hint}")
+
     @property
     def default_model(self) -> str:
-        """Device of objects built afterwards: `Frame` or `Frame_CUDA`."""
+        """Device of objects built afterwards: `Frame` or `Frame_CUDA`.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.default_model
+            'Frame'
+        """
         return self._default_model
 
     @default_model.setter
@@ -86,7 +107,13 @@ class GlobalVariables:
 
     @property
     def default_datatype(self) -> str:
-        """Datatype of objects built afterwards: `float`."""
+        """Datatype of objects built afterwards: `float`.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.default_datatype
+            'float'
+        """
         return self._default_datatype
 
     @default_datatype.setter
@@ -99,11 +126,25 @@ class GlobalVariables:
 
     @property
     def verbosity(self) -> _Verbosity:
-        """How much `str()` shows."""
+        """How much `str()` shows.
+
+        Example:
+            >>> import n2d2
+            >>> fc = n2d2.cells.Fc(2, 3, name="fc")
+            >>> n2d2.global_variables.verbosity = n2d2.global_variables.Verbosity.short
+            >>> print(fc)
+            'fc' Fc(Frame<float>)(nb_inputs=2, nb_outputs=3)
+            >>> n2d2.global_variables.verbosity = n2d2.global_variables.Verbosity.graph_only
+            >>> print(fc)
+            'fc' Fc(Frame<float>)
+            >>> n2d2.global_variables.verbosity = n2d2.global_variables.Verbosity.detailed
+        """
         return self._verbosity
 
     @verbosity.setter
     def verbosity(self, verbosity: _Verbosity | int) -> None:
+        if isinstance(verbosity, bool) or not isinstance(verbosity, int):
+            raise WrongInputType("verbosity", type(verbosity), (_Verbosity, int))
         try:
             self._verbosity = _Verbosity(verbosity)
         except ValueError:
@@ -111,7 +152,14 @@ class GlobalVariables:
 
     @property
     def seed(self) -> int:
-        """Seed of the generator of fillers, dropout, shuffles and augmentation. Writing it restarts the generator."""
+        """Seed of the generator of fillers, dropout, shuffles and augmentation. Writing it restarts the generator.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.seed = 1
+            >>> n2d2.global_variables.seed
+            1
+        """
         return self._seed
 
     @seed.setter
@@ -125,7 +173,13 @@ class GlobalVariables:
 
     @property
     def nb_threads(self) -> int:
-        """Threads of the engine. Results never depend on it."""
+        """Threads of the engine. Results never depend on it.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.nb_threads >= 1
+            True
+        """
         return _core.threads()
 
     @nb_threads.setter
@@ -138,7 +192,13 @@ class GlobalVariables:
 
     @property
     def model_cache(self) -> str:
-        """Folder for downloaded models."""
+        """Folder for downloaded models.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.model_cache.endswith("MODELS")
+            True
+        """
         if self._model_cache is None:
             from pathlib import Path
 
@@ -153,33 +213,71 @@ class GlobalVariables:
 
     @property
     def cuda_device(self) -> int:
-        """Number of the CUDA device; this version has no CUDA backend."""
+        """Number of the CUDA device; this version has no CUDA backend.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.cuda_device
+            0
+        """
         return 0
 
     @cuda_device.setter
     def cuda_device(self, device: int | tuple[int, ...]) -> None:
         if isinstance(device, bool) or not isinstance(device, (int, tuple, list)):
             raise WrongInputType("cuda_device", type(device), (int, tuple, list))
+        devices = list(device) if isinstance(device, (tuple, list)) else [device]
+        for number in devices:
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise WrongInputType("cuda_device: a device", type(number), int)
+            if number < 0:
+                raise WrongValue("cuda_device: a device", number, "an integer of at least 0")
+        if not devices:
+            raise WrongValue("cuda_device", device, "at least one device")
         raise StateError("global_variables: `cuda_device` cannot be set: this version has no CUDA backend")
 
     @property
     def cuda_available(self) -> bool:
-        """True if a CUDA device can be used."""
+        """True if a CUDA device can be used.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.cuda_available
+            False
+        """
         return False
 
     @property
     def json_compiled(self) -> bool:
-        """True if JSON can be written."""
+        """True if JSON can be written.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.json_compiled
+            True
+        """
         return True
 
     @property
     def onnx_compiled(self) -> bool:
-        """True if ONNX files can be read."""
+        """True if ONNX files can be read.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.onnx_compiled
+            False
+        """
         return False
 
     @property
     def n2d2_ip_compiled(self) -> bool:
-        """True if the closed part of N2D2 is present."""
+        """True if the closed part of N2D2 is present.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.global_variables.n2d2_ip_compiled
+            False
+        """
         return False
 
     def set_cuda_device(self, device: int) -> NoReturn:
@@ -190,6 +288,14 @@ class GlobalVariables:
 
         Raises:
             StateError: Always.
+
+        Example:
+            >>> import n2d2
+            >>> try:
+            ...     n2d2.global_variables.set_cuda_device(1)
+            ... except n2d2.Error as error:
+            ...     print(error)
+            set_cuda_device is gone: write n2d2.global_variables.cuda_device = 1
         """
         raise StateError(f"set_cuda_device is gone: write n2d2.global_variables.cuda_device = {device}")
 
@@ -201,6 +307,14 @@ class GlobalVariables:
 
         Raises:
             StateError: Always.
+
+        Example:
+            >>> import n2d2
+            >>> try:
+            ...     n2d2.global_variables.set_random_seed(5)
+            ... except n2d2.Error as error:
+            ...     print(error)
+            set_random_seed is gone: write n2d2.global_variables.seed = 5
         """
         raise StateError(f"set_random_seed is gone: write n2d2.global_variables.seed = {seed}")
 

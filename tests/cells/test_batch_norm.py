@@ -32,6 +32,44 @@ def test_statistics_share_memory() -> None:
     assert list(y) == pytest.approx([2.0, 4 / np.sqrt(2)])
 
 
+def test_statistics_can_be_set() -> None:
+    norm = BatchNorm2d(3, epsilon=1e-9, name="bn").test()
+    values = {
+        "scales": [1.0, 2.0, -1.0],
+        "biases": [0.5, 0.0, 1.0],
+        "means": [1.0, 2.0, 3.0],
+        "variances": [4.0, 1.0, 0.0],
+    }
+    for k, (name, numbers) in enumerate(values.items()):
+        before = getattr(norm, f"get_{name}")()
+        kind = (np.float32, np.float64)[k % 2]
+        array = np.array(numbers, kind).reshape([3] if k < 2 else [1, 3, 1, 1])
+        getattr(norm, f"set_{name}")(Tensor.from_numpy(array))
+        assert list(getattr(norm, f"get_{name}")()) == list(before) == numbers
+    x = Tensor.from_numpy(np.array([[3.0, 3.0, 3.0]], np.float32))
+    assert list(norm(x)) == pytest.approx([1.5, 2.0, 1.0], rel=1e-6)
+    norm.set_means(Tensor([3], value=3, datatype="int"))
+    assert list(norm(x)) == pytest.approx([0.5, 0.0, 1.0], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["scales", "biases", "means", "variances"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0, 1e300])
+def test_statistics_that_cannot_be(name: str, bad: float) -> None:
+    norm = BatchNorm2d(2, name="bn")
+    before = list(getattr(norm, f"get_{name}")())
+    tensor = Tensor.from_numpy(np.array([0.5, bad]))
+    one = {"scales": "scale", "biases": "bias", "means": "mean", "variances": "variance"}[name]
+    if bad == -1.0 and name != "variances":
+        getattr(norm, f"set_{name}")(tensor)
+        assert list(getattr(norm, f"get_{name}")()) == [0.5, -1.0]
+        return
+    what = "is negative: -1.0" if bad == -1.0 else f"is not finite in single precision: {bad}"
+    with pytest.raises(n2d2.error_handler.DataError) as raised:
+        getattr(norm, f"set_{name}")(tensor)
+    assert str(raised.value) == f"bn: set_{name}: {one} 1 {what}"
+    assert list(getattr(norm, f"get_{name}")()) == before
+
+
 def test_learning_and_parameters_at_run_time() -> None:
     norm = BatchNorm2d(1, moving_average_momentum=0.5, solver=SGD(learning_rate=1.0))
     x = Tensor([2, 1])
@@ -56,6 +94,21 @@ def test_learning_and_parameters_at_run_time() -> None:
 
 
 ERRORS: list[tuple[Any, type[Exception], str]] = [
+    (
+        lambda: BatchNorm2d(2, name="e").set_means([1, 2]),
+        TypeError,
+        "e: set_means: means must be of type Tensor, got list",
+    ),
+    (
+        lambda: BatchNorm2d(2, name="e").set_scales(Tensor([3])),
+        ValueError,
+        "e: set_scales: expected shape [2] or [1, 2, 1, 1], got [3]",
+    ),
+    (
+        lambda: BatchNorm2d(2, name="e").set_biases(Tensor([2], datatype="bool")),
+        TypeError,
+        "e: set_biases: expected a tensor of numbers, got one of datatype 'bool'",
+    ),
     (lambda: BatchNorm2d("2", name="e"), TypeError, "e: parameter `nb_inputs` must be an int"),
     (lambda: BatchNorm2d(2, 2), RuntimeError, "BatchNorm2d: nb_input_cells must be 1, got 2"),
     (lambda: BatchNorm2d(2, epsilon=-1.0, name="e"), ValueError, "e: parameter `epsilon` is -1"),

@@ -192,7 +192,7 @@ def test_wrong_files_change_nothing(tmp_path: Path, weights: str, biases: str, t
 def test_a_negative_variance_is_refused(tmp_path: Path) -> None:
     (tmp_path / "v.syntxt").write_text("1 2 3 -4")
     norm = BatchNorm2d(1, name="v")
-    with pytest.raises(RuntimeError, match="v: a variance is negative"):
+    with pytest.raises(RuntimeError, match="v: variance 0 is negative: -4"):
         norm.import_free_parameters(str(tmp_path))
     assert norm.get_scales()[0] == 1.0
 

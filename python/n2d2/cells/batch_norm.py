@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from n2d2 import _core
 from n2d2.cells.trainable import Trainable
-from n2d2.error_handler import DataError, ShapeError, StateError
+from n2d2.error_handler import DataError, ShapeError, StateError, WrongInputType
 from n2d2.parameters import Parameter
 from n2d2.solver import Solver
 from n2d2.tensor import Tensor
@@ -16,14 +16,30 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from numpy.typing import NDArray
+
     from n2d2.activation import ActivationFunction
     from n2d2.interface import Interface
 
 _TENSORS = ("scales", "biases", "means", "variances")
+_ONE = {"scales": "scale", "biases": "bias", "means": "mean", "variances": "variance"}
 
 
 def _epsilon(value: Any) -> float:
     return float(value) or 1e-5
+
+
+def _check(where: str, name: str, values: NDArray[Any]) -> None:
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        infinite = ~np.isfinite(values.astype(np.float32))
+    wrong = infinite | (values < 0) if name == "variances" else infinite
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        value = values.ravel()[at]
+        what = "is not finite in single precision" if infinite.ravel()[at] else "is negative"
+        raise DataError(f"{where}: {_ONE[name]} {at} {what}: {value}")
 
 
 class BatchNorm2d(Trainable):
@@ -142,7 +158,7 @@ class BatchNorm2d(Trainable):
         return Tensor._wrap(self._handle.param_view(name, []).reshape(1, -1, 1, 1), self)
 
     def get_scales(self) -> Tensor:
-        """The scales, sharing memory with the layer.
+        """The scales, sharing memory with the layer: what is written to the tensor is used from then on.
 
         Shape: `[1, nb_inputs, 1, 1]`.
 
@@ -156,7 +172,7 @@ class BatchNorm2d(Trainable):
         return self._statistics("scales")
 
     def get_biases(self) -> Tensor:
-        """The biases, sharing memory with the layer.
+        """The biases, sharing memory with the layer: what is written to the tensor is used from then on.
 
         Shape: `[1, nb_inputs, 1, 1]`.
 
@@ -170,7 +186,7 @@ class BatchNorm2d(Trainable):
         return self._statistics("biases")
 
     def get_means(self) -> Tensor:
-        """The running means, sharing memory with the layer.
+        """The running means, sharing memory with the layer: what is written to the tensor is used from then on.
 
         Shape: `[1, nb_inputs, 1, 1]`.
 
@@ -184,7 +200,7 @@ class BatchNorm2d(Trainable):
         return self._statistics("means")
 
     def get_variances(self) -> Tensor:
-        """The running variances, sharing memory with the layer.
+        """The running variances, sharing memory with the layer: what is written to the tensor is used from then on.
 
         Shape: `[1, nb_inputs, 1, 1]`.
 
@@ -196,6 +212,100 @@ class BatchNorm2d(Trainable):
             0.5
         """
         return self._statistics("variances")
+
+    def set_scales(self, scales: Tensor) -> None:
+        """Sets the factors after the normalisation.
+
+        Arguments:
+            scales (n2d2.Tensor): A number a channel: shape `[nb_inputs]` or `[1, nb_inputs, 1, 1]`.
+
+        Raises:
+            WrongInputType: It is not a tensor of numbers.
+            ShapeError: It has another shape.
+            DataError: A number is not finite.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(2)
+            >>> norm.set_scales(n2d2.Tensor([2], value=0.5))
+            >>> list(norm.get_scales())
+            [0.5, 0.5]
+        """
+        self._set("scales", scales)
+
+    def set_biases(self, biases: Tensor) -> None:
+        """Sets the terms added after the normalisation.
+
+        Arguments:
+            biases (n2d2.Tensor): A number a channel: shape `[nb_inputs]` or `[1, nb_inputs, 1, 1]`.
+
+        Raises:
+            WrongInputType: It is not a tensor of numbers.
+            ShapeError: It has another shape.
+            DataError: A number is not finite.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(2)
+            >>> norm.set_biases(n2d2.Tensor([2], value=0.5))
+            >>> list(norm.get_biases())
+            [0.5, 0.5]
+        """
+        self._set("biases", biases)
+
+    def set_means(self, means: Tensor) -> None:
+        """Sets the running means, which are used at test.
+
+        Arguments:
+            means (n2d2.Tensor): A number a channel: shape `[nb_inputs]` or `[1, nb_inputs, 1, 1]`.
+
+        Raises:
+            WrongInputType: It is not a tensor of numbers.
+            ShapeError: It has another shape.
+            DataError: A number is not finite.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(2)
+            >>> norm.set_means(n2d2.Tensor([2], value=0.5))
+            >>> list(norm.get_means())
+            [0.5, 0.5]
+        """
+        self._set("means", means)
+
+    def set_variances(self, variances: Tensor) -> None:
+        """Sets the running variances, which are used at test.
+
+        Arguments:
+            variances (n2d2.Tensor): A number of at least 0 a channel: shape `[nb_inputs]` or `[1, nb_inputs, 1, 1]`.
+
+        Raises:
+            WrongInputType: It is not a tensor of numbers.
+            ShapeError: It has another shape.
+            DataError: A number is not finite, or one is negative.
+
+        Example:
+            >>> import n2d2
+            >>> norm = n2d2.cells.BatchNorm2d(2)
+            >>> norm.set_variances(n2d2.Tensor([2], value=0.5))
+            >>> list(norm.get_variances())
+            [0.5, 0.5]
+        """
+        self._set("variances", variances)
+
+    def _set(self, name: str, tensor: object) -> None:
+        import numpy as np
+
+        if not isinstance(tensor, Tensor):
+            raise WrongInputType(f"{self._name}: set_{name}: {name}", type(tensor), Tensor)
+        values = tensor.to_numpy()
+        if values.dtype == bool:
+            raise WrongInputType(f"{self._name}: set_{name}: expected a tensor of numbers, got one of datatype 'bool'")
+        n = self.nb_inputs
+        if tensor.shape() not in ([n], [1, n, 1, 1]):
+            raise ShapeError(f"{self._name}: set_{name}: expected shape [{n}] or [1, {n}, 1, 1], got {tensor.shape()}")
+        _check(f"{self._name}: set_{name}", name, values)
+        self._handle.set_param(name, values.reshape(n).astype(np.float32))
 
     def _export(self, stem: Path) -> None:
         for name in _TENSORS:
@@ -211,9 +321,9 @@ class BatchNorm2d(Trainable):
             read = dict(zip(_TENSORS, rows.T.copy(), strict=True))
         else:
             read = {n: self._read_file(stem, n, self.nb_inputs, ignore_not_exists) for n in _TENSORS}
-        variances = read["variances"]
-        if variances is not None and (variances < 0).any():
-            raise DataError(f"{stem}: a variance is negative")
+        for name, values in read.items():
+            if values is not None:
+                _check(str(stem), name, values)
         for name, values in read.items():
             if values is not None:
                 self._handle.set_param(name, values)
