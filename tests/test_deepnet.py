@@ -125,13 +125,29 @@ def test_deep_graphs_do_not_exhaust_the_stack() -> None:
 
 def test_a_graph_is_freed_with_its_tensor() -> None:
     cell = Fc(2, 2)
-    y = cell(Tensor([1, 2]))
+    source = TensorPlaceholder(Tensor([1, 2]))
+    y = cell(source())
     seen = weakref.ref(y), weakref.ref(y.get_deepnet())
+    assert source.get_deepnet() is seen[1]()
     del y
     cell(Tensor([1, 2]))
-    cell.get_deepnet()
     gc.collect()
+    assert source.get_deepnet() is None
     assert [ref() for ref in seen] == [None, None]
+
+
+def test_a_step_leaves_no_cycle_behind() -> None:
+    cells = [Fc(2, 2), Dropout()]
+    gc.disable()
+    try:
+        x = Tensor([1, 2])
+        first = cells[1](cells[0](x))
+        seen = weakref.ref(first)
+        del first
+        cells[1](cells[0](x))
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_providers_know_the_graph_that_reads_them() -> None:
@@ -173,6 +189,15 @@ def test_a_target_trains_through_its_graph() -> None:
         losses.append(loss[0])
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0]
+
+
+def test_a_target_on_data_alone() -> None:
+    source = TensorPlaceholder(Tensor([2, 3, 1, 1], value=1.0), Tensor([2], datatype="int", value=1))
+    net = Score(source)(source()).get_deepnet()
+    assert net.get_provider() is source
+    net.back_propagate()
+    with pytest.raises(RuntimeError, match="update: the graph has no cells"):
+        net.update()
 
 
 def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

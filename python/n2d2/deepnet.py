@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -116,6 +117,14 @@ class DeepNet:
         net._start(ends)
         return net
 
+    @classmethod
+    def _behind(cls, call: Call) -> DeepNet:
+        """The graph behind a call, which keeps it: it is freed with the tensors that it shows."""
+        if not call[3]:
+            call[3].append(cls._of([call]))
+        net: DeepNet = call[3][0]
+        return net
+
     def _start(self, ends: Sequence[Call | Tensor]) -> None:
         self._name = generate_name(self)
         order = _ordered(ends)
@@ -133,7 +142,7 @@ class DeepNet:
 
         for source in self._sources:
             if isinstance(source.cell, Provider):
-                source.cell._deepnet = self
+                source.cell._deepnet = weakref.ref(self)
 
     def __str__(self) -> str:
         cells = "".join(f"\n\t({i}): '{node.name}' {node.kind}" for i, node in enumerate(self.nodes()) if node.calls)
@@ -155,7 +164,7 @@ class DeepNet:
         return self._name
 
     def _by_identity(self) -> list[NeuralNetworkCell]:
-        return list({id(cell): cell for cell, _, _ in self._calls}.values())
+        return list({id(cell): cell for cell, *_ in self._calls}.values())
 
     def get_cells(self) -> dict[str, NeuralNetworkCell]:
         """The cells by name, each after those that it reads.
@@ -184,7 +193,7 @@ class DeepNet:
             >>> [cell.name for cell in b(a(n2d2.Tensor([1, 2]))).get_deepnet().get_input_cells()]
             ['a']
         """
-        first = [cell for cell, _, parents in self._calls if any(isinstance(p, Tensor) for p in parents)]
+        first = [cell for cell, _, parents, _ in self._calls if any(isinstance(p, Tensor) for p in parents)]
         return list({id(cell): cell for cell in first}.values())
 
     def get_output_cells(self) -> list[NeuralNetworkCell]:
@@ -196,7 +205,7 @@ class DeepNet:
             >>> [cell.name for cell in b(a(n2d2.Tensor([1, 2]))).get_deepnet().get_output_cells()]
             ['b']
         """
-        return list({id(cell): cell for cell, _, _ in self._outputs}.values())
+        return list({id(cell): cell for cell, *_ in self._outputs}.values())
 
     def get_provider(self) -> Provider:
         """The (first) source of data; a plain tensor gets an `n2d2.provider.TensorPlaceholder` around it.
@@ -219,7 +228,7 @@ class DeepNet:
             else:
                 source = self._sources[0]
                 self._provider = TensorPlaceholder(source, name=source._source_name())
-                self._provider._deepnet = self
+                self._provider._deepnet = weakref.ref(self)
         return self._provider
 
     def set_provider(self, provider: Provider) -> None:
@@ -251,7 +260,7 @@ class DeepNet:
                 f"got {provider.get_size()} from `{provider.name}`"
             )
         self._provider = provider
-        provider._deepnet = self
+        provider._deepnet = weakref.ref(self)
 
     def back_propagate(self) -> None:
         """Computes the gradient of every parameter of the graph from the loss of its target.
@@ -279,7 +288,8 @@ class DeepNet:
                 f"{self._name}: back_propagate: no target compares the output with labels; ask the loss for its "
                 "get_deepnet(), or call back_propagate(gradient) of the output tensor"
             )
-        if target._output is None or target._output._call is not self._outputs[0]:
+        call = self._outputs[0] if self._outputs else None
+        if target._output is None or target._output._call is not call:
             raise StateError(f"{self._name}: back_propagate: `{target.name}` has evaluated another output since")
         target._source.back_propagate()
 
@@ -310,7 +320,7 @@ class DeepNet:
                         "an ElemWise and update its result"
                     )
                 owners |= own
-        for _, variable, _ in self._outputs:
+        for _, variable, *_ in self._outputs:
             variable.update()
 
     def nodes(self) -> list[GraphNode]:
@@ -332,7 +342,7 @@ class DeepNet:
             place = places[id(source)] = producers.setdefault(id(producer), len(nodes))
             if place == len(nodes):
                 nodes.append(GraphNode(source._source_name(), type(producer).__name__, source.shape(), [], 0, 0))
-        for cell, variable, parents in self._calls:
+        for cell, variable, parents, _ in self._calls:
             read = [places[id(p if isinstance(p, Tensor) else p[0])] for p in parents]
             place = places.setdefault(id(cell), len(nodes))
             if place == len(nodes):
@@ -439,7 +449,7 @@ class DeepNet:
         if not self._calls:
             raise NotInitialized(f"{self._name}: log_stats: the graph has no cells")
         layers: dict[str, logs.Layer] = {}
-        for _, variable, _ in self._outputs:
+        for _, variable, *_ in self._outputs:
             for layer in _core.layers(variable):
                 layers.setdefault(layer[0], logs.Layer(*layer))
         logs.write_stats(Path(dirname), list(layers.values()))

@@ -15,6 +15,7 @@ from n2d2.transform import Transformation
 from n2d2.utils import generate_name
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Iterator, Sequence
 
     import numpy as np
@@ -55,7 +56,7 @@ class Provider(HidesDefaults):
     _size: list[int]
     _nb: int
     _partition: str
-    _deepnet: DeepNet | None = None
+    _deepnet: weakref.ref[DeepNet] | None = None
 
     def __init__(self, *, name: str | None = None) -> None:
         if type(self) is Provider:
@@ -115,7 +116,9 @@ class Provider(HidesDefaults):
         return self._partition
 
     def get_deepnet(self) -> DeepNet | None:
-        """The graph last asked for (`get_deepnet()` of a tensor, cell ...) that reads this provider; None before.
+        """The graph last asked for (`get_deepnet()` of a tensor, cell ...) that reads this provider; None if none is.
+
+        A provider does not keep the tensors of a graph in memory: the graph exists as long as they do.
 
         Example:
             >>> import n2d2
@@ -124,7 +127,7 @@ class Provider(HidesDefaults):
             >>> y.get_deepnet() is source.get_deepnet()
             True
         """
-        return self._deepnet
+        return None if self._deepnet is None else self._deepnet()
 
     def set_deepnet(self, deepnet: DeepNet) -> None:
         """Makes this provider that of a graph.

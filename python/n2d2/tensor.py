@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from n2d2.deepnet import DeepNet
 
     Array = npt.NDArray[Any]
-    # The cell, its output, and the calls or tensors that it read. Recorded even where `detach` cuts a tensor later.
-    Call = tuple[NeuralNetworkCell, _core.Var, list[Any]]
+    # The cell, its output, the calls or tensors that it read, and the graph if somebody asked for it.
+    # Recorded even where `detach` cuts a tensor later.
+    Call = tuple[NeuralNetworkCell, _core.Var, list[Any], list[DeepNet]]
 
 # Datatype, one-letter code, NumPy type and Python type.
 _DATATYPES: tuple[tuple[str, str, str, type], ...] = (
@@ -196,8 +197,8 @@ class Tensor:
     """The place in the graph; None until a cell reads the tensor."""
     _call: Call | None
     """The call of a cell that made it."""
-    _deepnet: tuple[DeepNet, Call | None]
-    """The graph that was asked for, and the call that it is of."""
+    _deepnet: DeepNet
+    """The graph without cells of a tensor that no cell made; the slot is empty until somebody asks."""
     _loss_source: LossSource | None
     _wants_gradient: bool
     """False for data, whose gradient nobody needs."""
@@ -733,15 +734,14 @@ class Tensor:
             behind: DeepNet | None = getattr(self.cell, "get_deepnet", lambda: None)()
             if behind is not None:
                 return behind
-        if self._call is not None and self._call[0]._call is self._call:
-            return self._call[0].get_deepnet()  # type: ignore[return-value]
-        # The slot is empty until now.
-        known: tuple[DeepNet, Call | None] | None = getattr(self, "_deepnet", None)
-        if known is None or known[1] is not self._call:
-            from n2d2.deepnet import DeepNet
+        from n2d2.deepnet import DeepNet
 
-            self._deepnet = known = DeepNet([self]), self._call
-        return known[0]
+        if self._call is not None:
+            return DeepNet._behind(self._call)
+        known: DeepNet | None = getattr(self, "_deepnet", None)
+        if known is None:
+            known = self._deepnet = DeepNet([self])
+        return known
 
     def draw_associated_graph(self, path: str | os.PathLike[str]) -> None:
         """Draws the graph of cells behind the tensor: `<path>.png`, and `<path>.mmd` for Markdown viewers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from n2d2.cells.cell import Cell
@@ -50,7 +51,7 @@ class Block(Cell):
         (4.0, 'fc')
     """
 
-    _deepnet: DeepNet | None = None
+    _deepnet: weakref.ref[DeepNet] | None = None
 
     def __init__(self, cells: list[Cell], name: str | None = None) -> None:
         if not isinstance(cells, list):
@@ -189,9 +190,10 @@ class Block(Cell):
         ends = connected_ends([cell._call for cell in called])
         if len(ends) == 1:
             return ends[0][0].get_deepnet()
-        net = self._deepnet
+        net = None if self._deepnet is None else self._deepnet()
         if net is None or list(map(id, net._outputs)) != list(map(id, ends)):
-            net = self._deepnet = DeepNet._of(ends)
+            net = DeepNet._of(ends)
+            self._deepnet = weakref.ref(net)
         return net
 
     def is_integral(self) -> bool:

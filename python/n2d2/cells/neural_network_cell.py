@@ -64,7 +64,6 @@ class NeuralNetworkCell(Parametrised, Cell):
     _input_vars: list[_core.Var]
     _output_var: _core.Var
     _call: Call
-    _deepnet: DeepNet | None = None
 
     @abstractmethod
     def __init__(
@@ -185,7 +184,8 @@ class NeuralNetworkCell(Parametrised, Cell):
         output = Tensor._from_var(variable, self)
         # A tuple, not an object: this is a part of the time of a small cell.
         behind = [tensors[0]._call or tensors[0]] if len(tensors) == 1 else [t._call or t for t in tensors]
-        output._call = call = (self, variable, behind)
+        call: Call = (self, variable, behind, [])
+        output._call = call
         # Not by attribute: `__setattr__` would take as long as a small cell.
         state = self.__dict__
         state["_inputs"], state["_output"] = tensors, output
@@ -209,12 +209,9 @@ class NeuralNetworkCell(Parametrised, Cell):
         """
         if self._output is None:
             return None
-        net = self._deepnet
-        if net is None or net._outputs[0] is not self._call:
-            from n2d2.deepnet import DeepNet
+        from n2d2.deepnet import DeepNet
 
-            net = self.__dict__["_deepnet"] = DeepNet._of([self._call])
-        return net
+        return DeepNet._behind(self._call)
 
     def get_inputs(self) -> Tensor:
         """The (first) input tensor of the last call.
