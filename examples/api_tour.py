@@ -15,7 +15,7 @@ import numpy as np
 import n2d2
 from n2d2 import Interface, Tensor, activation, cells, filler, mapping, scaling, solver, transform
 from n2d2.database import MNIST, AbstractDatabase, Database, Digits, Numpy
-from n2d2.deepnet import DeepNet
+from n2d2.deepnet import DeepNet, GraphNode
 from n2d2.provider import DataProvider, Provider, TensorPlaceholder
 from n2d2.target import Score, Target
 from n2d2.train import Progress
@@ -197,6 +197,8 @@ def containers(folder: Path) -> None:
     model.export_free_parameters(str(folder), verbose=False)
     model.import_free_parameters(str(folder), ignore_not_exists=True)
     net: DeepNet = y.get_deepnet()
+    last: GraphNode = net.nodes()[-1]
+    assert last.name in net.get_cells()
     assert [cell.get_name() for cell in net.get_output_cells()] == ["max"]
     net.draw_graph(str(folder / "model"))
     print("containers:", *model.get_cells())

@@ -195,7 +195,8 @@ def test_a_target_on_data_alone() -> None:
     source = TensorPlaceholder(Tensor([2, 3, 1, 1], value=1.0), Tensor([2], datatype="int", value=1))
     net = Score(source)(source()).get_deepnet()
     assert net.get_provider() is source
-    net.back_propagate()
+    with pytest.raises(RuntimeError, match="nothing to back-propagate through: no cell made this tensor"):
+        net.back_propagate()
     with pytest.raises(RuntimeError, match="update: the graph has no cells"):
         net.update()
 

@@ -38,6 +38,16 @@ ARGUMENTS: dict[str, Any] = {
     "database": n2d2.database.Digits,
     "size": lambda: [8, 8, 1],
     "inputs": lambda: Tensor([1, 2]),
+    "transformation": n2d2.transform.Flip,
+    "scaling": lambda: n2d2.scaling.SingleShiftScaling([1]),
+    "scaling_per_output": lambda: [0.5],
+    "outputs_width": lambda: 4,
+    "outputs_height": lambda: 3,
+    "resize_mode": lambda: "Bilinear",
+    "top_pad": lambda: 1,
+    "bot_pad": lambda: 1,
+    "left_pad": lambda: 0,
+    "right_pad": lambda: -1,
     "transformations": lambda: [n2d2.transform.Flip(), n2d2.transform.Rescale(8, 8)],
     "activation": n2d2.activation.Rectifier,
     "provider": provider,
@@ -57,6 +67,8 @@ MODULES: tuple[ModuleType, ...] = (
 
 def required(cls: type) -> list[str]:
     signature = inspect.signature(cls)
+    if cls is n2d2.cells.Transformation:  # Either of two names is needed.
+        return ["transformation"]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [n for n, a in signature.parameters.items() if a.kind in named and a.default is a.empty]
 
@@ -180,7 +192,7 @@ def test_inputs_are_printed_after_a_call(name: str, level: Any) -> None:
     cell = build(BUILT[name])
     SETTINGS.verbosity = level
     before = str(cell)
-    x = Tensor([1, 2, 4, 4]) if name != "Fc" else Tensor([1, 2])
+    x = Tensor({"Fc": [1, 2], "Scaling": [1, 1, 4, 4]}.get(name, [1, 2, 4, 4]))
     x.cell = cell_before = n2d2.cells.Dropout(name="before")
     cell(x)
     if name == "GlobalPool2d":  # It knows the size of its window from its first input.

@@ -60,7 +60,7 @@ def _ordered(ends: Sequence[Call | Tensor]) -> list[Call | Tensor]:
     return order
 
 
-def connected_ends(calls: Sequence[Call]) -> list[Call]:
+def _connected_ends(calls: Sequence[Call]) -> list[Call]:
     """The calls that no other one reads and that share a call or a source with the last of them, in order."""
     ends: list[tuple[Call, set[int]]] = []
     behind = [{id(item) for item in _ordered([call])} for call in calls]

@@ -182,12 +182,12 @@ class Block(Cell):
             >>> model.get_deepnet() is None, model(n2d2.Tensor([1, 2])).get_deepnet() is model.get_deepnet()
             (True, True)
         """
-        from n2d2.deepnet import DeepNet, connected_ends
+        from n2d2.deepnet import DeepNet, _connected_ends
 
         called = [cell for cell in self._layers() if cell._output is not None]
         if not called:
             return None
-        ends = connected_ends([cell._call for cell in called])
+        ends = _connected_ends([cell._call for cell in called])
         if len(ends) == 1:
             return ends[0][0].get_deepnet()
         net = None if self._deepnet is None else self._deepnet()
