@@ -13,13 +13,6 @@ import pytest
 
 from support import public_api
 
-# What is being written elsewhere: an entry whose docstring is complete must leave this table.
-WAITING = {
-    "n2d2.target.score.Score.recent": "window",
-    "n2d2.target.target.Target.recent": "window",
-    "n2d2.target.target.Target.__call__": "output",
-}
-
 # Collected keywords: only for the error that names the nearest parameter.
 COLLECTED = {"**unknown", "**config"}
 
@@ -78,10 +71,7 @@ def test_arguments_are_those_of_the_signature(path: str) -> None:
     """The docstring lists every argument, in the order of the signature, and no other."""
     thing = THINGS[path]
     ours = [name for name in taken(thing) if name not in COLLECTED or name in documented(thing)]
-    if path in WAITING:
-        assert documented(thing) != ours, f"{path} is documented: take it out of WAITING"
-    else:
-        assert documented(thing) == ours
+    assert documented(thing) == ours
 
 
 @pytest.mark.parametrize("path", [path for path, thing in THINGS.items() if inspect.isclass(thing)])

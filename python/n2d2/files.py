@@ -68,3 +68,30 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def append_text(path: str | os.PathLike[str], text: str) -> None:
+    r"""Appends to a text file in UTF-8; the file and its folders are created if there are none.
+
+    Arguments:
+        path (str or Path): File to append to.
+        text (str): What to append.
+
+    Raises:
+        FileError: The file cannot be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for line in ("a\n", "b\n"):
+        ...         append_text(f"{folder}/run/a.log", line)
+        ...     pathlib.Path(folder, "run", "a.log").read_text()
+        'a\nb\n'
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -153,6 +153,27 @@ class Provider(HidesDefaults):
         """The names of the labels, label 0 first; empty if they have none."""
         raise NotImplementedError
 
+    def get_data(self) -> Tensor:
+        """The stimuli of the current batch."""
+        raise NotImplementedError
+
+    def stimuli_ids(self) -> NDArray[np.uint32]:
+        """The numbers of the stimuli of the current batch, `[n]`."""
+        raise NotImplementedError
+
+    def stimulus_name(self, idx: int) -> str:
+        """The name of a stimulus in the files of a target.
+
+        Arguments:
+            idx (int): Number of the stimulus, one of `stimuli_ids()`.
+
+        Example:
+            >>> import n2d2
+            >>> n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 2]), name="source").stimulus_name(3)
+            'source[3]'
+        """
+        return f"{self._name}[{idx}]"
+
     def __str__(self) -> str:
         return f"'{self._name}' {super().__str__()}"
 
@@ -493,6 +514,16 @@ class TensorPlaceholder(Provider):
     def __call__(self) -> Tensor:
         """The tensor."""
         return self._inputs
+
+    def get_data(self) -> Tensor:
+        """The tensor."""
+        return self._inputs
+
+    def stimuli_ids(self) -> NDArray[np.uint32]:
+        """The places of the stimuli in the tensor: 0, 1 ..."""
+        import numpy as np
+
+        return np.arange(self._nb, dtype=np.uint32)
 
     def labels_array(self) -> NDArray[np.int32]:
         """The labels, `[n]` or `[n, h, w]`.

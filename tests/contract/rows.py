@@ -38,31 +38,6 @@ RUNS = "whole networks with their files and runs are not built yet"
 LATER = {("n2d2.cells.DeepNetCell", member): RUNS for member in ["", *CONTRACT["n2d2.cells.DeepNetCell"]["members"]]}
 LATER |= {(f"n2d2.cells.{name}", "to_deepnet_cell"): RUNS for name in ("Block", "Sequence", "Layer")}
 
-# Rows whose code is being written. A name that comes into existence must leave this table.
-_CELLS: tuple[str, ...] = ()
-NOT_YET = {
-    (f"n2d2.cells.{name}", member): f"the cell {name} is being written"
-    for name in _CELLS
-    for member in ["", *CONTRACT[f"n2d2.cells.{name}"]["members"]]
-}
-NOT_YET[("n2d2.target.Score", "N2D2")] = "the target's object of the engine is being written"
-
-# Rows whose docstring is not complete yet: a row that becomes complete must leave this table.
-NOT_DOCUMENTED = {
-    ("n2d2.target.Score", member): "the docstrings of the target are being written"
-    for member in (
-        "clear_score",
-        "clear_success",
-        "get_average_score",
-        "get_average_top_n_success",
-        "get_loss",
-        "log_confusion_matrix",
-        "log_stats",
-        "log_success",
-        "loss",
-    )
-}
-
 ABSTRACT = {
     "n2d2.cells.NeuralNetworkCell",
     "n2d2.solver.Solver",

@@ -20,7 +20,7 @@ for part in ("containers", "layers", "objects", "scores", "weighted"):
     # Importing them registers their behaviours.
     importlib.import_module(f"contract.{part}")
 
-PRESENT = [row for row in ROWS if (row.path, row.member) not in rows.LATER | rows.NOT_YET]
+PRESENT = [row for row in ROWS if (row.path, row.member) not in rows.LATER]
 MEMBERS = [row for row in PRESENT if row.member]
 
 
@@ -31,20 +31,20 @@ def parametrize(some: list[Row]) -> Any:
 def test_the_contract_is_complete() -> None:
     assert len(ROWS) == 319
     assert sum(not row.member for row in ROWS) == 35
-    behind = [key for key in {**rows.LATER, **rows.NOT_YET} if key not in {(r.path, r.member) for r in ROWS}]
-    assert not behind, "a table names a row that the contract does not have"
+    behind = [key for key in rows.LATER if key not in {(r.path, r.member) for r in ROWS}]
+    assert not behind, "the table names a row that the contract does not have"
 
 
-@pytest.mark.parametrize("key", {**rows.LATER, **rows.NOT_YET}, ids=lambda key: ".".join(filter(None, key)))
+@pytest.mark.parametrize("key", rows.LATER, ids=lambda key: ".".join(filter(None, key)))
 def test_a_name_that_waits_does_not_exist(key: Key) -> None:
-    """A name that has come into existence leaves its table, and is tested like the others."""
+    """A name that has come into existence leaves the table, and is tested like the others."""
     path, member = key
     try:
         thing = resolve(path)
     except (AttributeError, ImportError):
         return
     assert member
-    assert not hasattr(thing, member), f"{path}.{member} exists: take it out of the tables in tests/contract/rows.py"
+    assert not hasattr(thing, member), f"{path}.{member} exists: take it out of LATER in tests/contract/rows.py"
 
 
 # ---- A: exists ----
@@ -173,10 +173,7 @@ def shortcomings(row: Row) -> Iterator[str]:
 @parametrize(PRESENT)
 def test_documented(row: Row) -> None:
     lacks = ", ".join(shortcomings(row))
-    if (row.path, row.member) in rows.NOT_DOCUMENTED:
-        assert lacks, f"{row.id} is documented: take it out of NOT_DOCUMENTED in tests/contract/rows.py"
-    else:
-        assert not lacks, f"the docstring of {row.id} lacks {lacks}"
+    assert not lacks, f"the docstring of {row.id} lacks {lacks}"
 
 
 def test_examples_are_executed() -> None:

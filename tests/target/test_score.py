@@ -82,7 +82,7 @@ def expected_error(
     return wanted - y
 
 
-@pytest.mark.parametrize("case", [c for c in RECORDED.values() if "provider_data0" in c], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", [c for c in RECORDED.values() if "provider_labels0" in c], ids=lambda c: c.name)
 def test_recorded_scores(case: Case, tmp_path: Path) -> None:
     """Loss and gradient are computed in every partition, where the original left them stale outside of Learn."""
     provider = switched(case.get("partition"))
@@ -152,6 +152,39 @@ def test_recorded_placeholder_with_labels() -> None:
     assert_close(loss[0], (expected_error(case["output"], case["labels"].ravel()) ** 2).sum() / 4, "loss")
 
 
+def test_recorded_data_as_target(tmp_path: Path) -> None:
+    """Values below the range belong to the first step; the original counted them in the last one."""
+    case = RECORDED["Target/data_as_target"]
+    provider = switched(case.get("partition"))
+    target = Score(provider, data_as_target=True, log_dir=str(tmp_path))
+    for k in range(2):
+        loss = target(identity(provider.give(case[f"provider_data{k}"], [0, 0])))
+        assert_close(loss[0], case["losses"][k], f"loss {k}")
+        assert_close(loss._loss_source.gradient(), case[f"diff_in{k}"], f"gradient {k}")
+        assert_close(target.get_average_success(), case["average_success_after_each"][k], f"success {k}")
+    for metric, value in case.get("average_score").items():
+        assert_close(target.get_average_score(metric), value, metric)
+    target.log_confusion_matrix("recorded")
+    files = case.get("confusion_files")
+    matrix = files["matrix"].replace("\n0 0 0 0\n", "\n0 0 3 1\n").replace("\n9 9 3 1\n", "\n9 9 0 0\n")
+    empty, full = " 0 1 0 1 0 0 0\n", " 1 1 1 1 1 1 1\n"
+    score = files["score"].replace('0 "0"' + empty, '0 "0"' + full).replace('9 "9"' + full, '9 "9"' + empty)
+    assert (matrix != files["matrix"], score != files["score"]) == (True, True)
+    assert (target.folder / "ConfusionMatrix_recorded.dat").read_text() == matrix
+    assert (target.folder / "ConfusionMatrix_recorded_score.dat").read_text() == score
+
+
+def test_recorded_labels_beyond_the_outputs() -> None:
+    """The original ended the process."""
+    case = RECORDED["Target/labels_sparse"]
+    assert case.get("ours") == "raise"
+    outputs, _, batch, *_ = map(int, re.findall(r"\d+", case.get("args")))
+    labels = json.loads(case.get("args").partition("'labels': ")[2].rstrip("}"))
+    provider = source(np.zeros((batch, outputs, 1, 1)), labels[:batch], "Test")
+    with pytest.raises(DataError, match="label 7 of stimulus 0 of the batch means target 7, but the output has 5"):
+        Score(provider)(provider())
+
+
 # ---- loss and gradient ----
 
 
@@ -212,6 +245,65 @@ def test_cross_entropy_behind_a_softmax() -> None:
     target(identity(provider()))
     with pytest.raises(StateError, match="no cross-entropy: the output does not come from a Softmax"):
         target.cross_entropy()
+
+
+def test_data_as_target_trains_an_auto_encoder() -> None:
+    """Values 0.5 and 0.52 share a bin of 20 over [-1, 1]; the others have a bin each."""
+    data = np.array([[0.5, 0.52], [-0.9, 1.0]], np.float32).reshape(2, 2, 1, 1)
+    output = np.array([[0.1, 0.92], [-0.9, 0.0]], np.float32).reshape(2, 2, 1, 1)
+    provider = TensorPlaceholder(tensor(data))
+    provider.set_partition("Learn")
+    target = Score(provider, data_as_target=True, confusion_quant_steps=3, name="auto")
+    cell = n2d2.cells.Activation(n2d2.activation.Linear())
+    loss = target(cell(tensor(output)))
+    loss.back_propagate()
+    error = np.array([[0.2, -0.2], [0.0, 1.0]])
+    np.testing.assert_allclose(cell.get_diffinputs().to_numpy().reshape(2, 2), error, rtol=1e-5, atol=1e-7)
+    assert loss[0] == pytest.approx((error**2).sum() / 2)
+    assert target.get_average_success() == pytest.approx((0.16 + 0.5) / 2)
+    # 0.5 and 0.52 are step 1 of 3 and came out as 0 and 2; 1.0 came out as 0; -0.9 belongs to the first step.
+    assert target.confusion_matrix().tolist() == [[1, 0, 0], [1, 0, 1], [1, 0, 0]]
+    assert target.class_names() == ["0", "1", "2"]
+    with pytest.raises(StateError, match="auto: data has no labels that could be estimated"):
+        target.estimated_labels()
+    with pytest.raises(StateError, match="auto: data has no labels that could be estimated"):
+        target.log_estimated_labels("x")
+    with pytest.raises(ShapeError, match=r"auto: shape of the data, which is the target: expected \[1, 2, 1, 1\]"):
+        target(cell(tensor(output[:1])))
+    target.confusion_quant_steps = 4
+    with pytest.raises(StateError, match=r"confusion_quant_steps is 4, but was 3 .*; call clear_score\(\) first"):
+        target(cell(tensor(output)))
+    target.clear_score()
+    target(cell(tensor(output)))
+    assert target.confusion_matrix().shape == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels_shape"),
+    [((2, 3, 4, 4), (2, 4, 4)), ((2, 3, 2, 2), (2, 4, 4)), ((1, 5, 3, 2), (1, 6, 4)), ((2, 1, 3, 3), (2, 3, 3))],
+)
+def test_maps_agree_with_numpy(shape: tuple[int, ...], labels_shape: tuple[int, ...]) -> None:
+    """Each output pixel takes the label that fills most of it; an error counts 1 / (pixels of the class)."""
+    rng = np.random.default_rng(5)
+    n, c, h, w = shape
+    y = rng.normal(size=shape).astype(np.float32)
+    labels = rng.integers(-1, max(c, 2), size=labels_shape)
+    if labels_shape[1:] != (h, w):
+        # Blocks of one label each, so that there is nothing to decide.
+        labels = labels[:, :h, :w].repeat(labels_shape[1] // h, axis=1).repeat(labels_shape[2] // w, axis=2)
+    small = labels[:, :: labels_shape[1] // h, :: labels_shape[2] // w]
+    expected = np.zeros(shape)
+    for i in range(n):
+        for label in range(max(c, 2)):
+            here = small[i] == label
+            for k in range(c) if here.any() else ():
+                wanted = float(label == 1 if c == 1 else label == k)
+                expected[i, k][here] = (wanted - y[i, k][here]) / here.sum()
+    provider = source(y, labels)
+    target = Score(provider)
+    loss = target(identity(provider()))
+    np.testing.assert_allclose(loss._loss_source.gradient(), expected, rtol=1e-5, atol=1e-6)
+    assert loss[0] == pytest.approx((expected**2).sum() / n, rel=1e-5)
 
 
 # ---- statistics ----
@@ -316,9 +408,57 @@ def test_names_are_automatic_and_parameters_can_be_read() -> None:
         first.top_n = 3
 
 
+def test_parameters_that_change_between_batches() -> None:
+    target = Score(source([[0.4]], [1], "Test"), name="score")
+    target(target.provider())
+    assert target.get_average_success() == 0.0
+    target.binary_threshold = 0.25
+    target.set_parameter("weak_target", -1)
+    target.confusion_range_min = -1
+    target.clear_score()
+    target(target.provider())
+    assert target.get_average_success() == 1.0
+    assert (target.binary_threshold, target.weak_target, target.confusion_range_min) == (0.25, -1, -1.0)
+    with pytest.raises(WrongValue, match="confusion_range_max"):
+        target.confusion_range_max = -2.0
+    with pytest.raises(WrongInputType, match="`binary_threshold` must be a float, got a str"):
+        target.binary_threshold = "high"  # type: ignore[assignment]
+    assert target.confusion_range_max == 1.0
+    assert target.get_current_loss() == target.loss() == pytest.approx(0.36)
+
+
+DRAWN = {
+    "no_display_label": (-1, 3),
+    "labels_hue_offset": (0, 10),
+    "estimated_labels_value_display": (True, False),
+    "masked_label": (-1, 0),
+    "masked_label_value": (False, True),
+    "value_threshold": (0.0, 0.5),
+    "image_log_format": ("jpg", "png"),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_parameters_of_pictures_that_are_not_built(name: str) -> None:
+    default, other = DRAWN[name]
+    target = Score(source([[0.4]], [1]), name="score")
+    assert target.get_parameter(name) == default
+    assert type(target.get_parameter(name)) is type(default)
+    setattr(target, name, default)
+    with pytest.raises(WrongValue, match=f"score: parameter `{name}` is {other!r}, expected .*: others are not built"):
+        setattr(target, name, other)
+    with pytest.raises(WrongValue, match=f"parameter `{name}` is {other!r}"):
+        Score(source([[0.4]], [1]), **{name: other})
+    with pytest.raises(WrongInputType, match=name):
+        setattr(target, name, None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
+        ({"data_as_target": 1}, WrongInputType, "`data_as_target` must be a bool, got int"),
+        ({"confusion_quant_steps": 1}, WrongValue, "`confusion_quant_steps` is 1, expected an integer from 2 to 4096"),
+        ({"confusion_range_min": 2.0}, WrongValue, "`confusion_range_max` is 1, expected a number above"),
         ({"topn": 2}, WrongValue, "Score: `topn` is not a parameter; did you mean `top_n`"),
         ({"top_n": 0}, WrongValue, "`top_n` is 0, expected an integer of at least 1"),
         ({"top_n": 1.5}, WrongInputType, r"`top_n` must be an int, got a float \(1.5\)"),
@@ -419,6 +559,7 @@ def test_files_of_a_run(tmp_path: Path) -> None:
         "ConfusionMatrix_test_score.dat",
         "ConfusionMatrix_test_score.json",
         "ConfusionMatrix_test_score.png",
+        "Misclassified_test.dat",
         "Success_run.dat",
         "Success_run.csv",
         "Success_run.png",
@@ -447,6 +588,63 @@ def test_the_success_file_of_learning_has_a_line_a_batch(tmp_path: Path) -> None
     values = [float(value) for value, _ in lines]
     assert len(lines) == 4
     assert float(lines[-1][1]) == pytest.approx(np.mean(values), rel=1e-3)
+
+
+def test_misclassified_stimuli_are_named(tmp_path: Path) -> None:
+    """Each wrong stimulus is listed with its number in the database, and as often as it was wrong."""
+    target = trained(tmp_path)
+    provider = target.provider
+    assert isinstance(provider, DataProvider)
+    provider.set_partition("Learn")
+    model = n2d2.cells.Fc(784, 10)
+    target.clear_score()
+    wrong: dict[int, tuple[int, int]] = {}
+    for start in (500, 0, 500):
+        stimuli = provider.read_batch(start)
+        target(model(stimuli))
+        best = target.estimated_labels().ravel()
+        for i, label, estimate in zip(provider.stimuli_ids(), provider.labels_array(), best, strict=True):
+            if label != estimate:
+                wrong[int(i)] = (int(label), int(estimate))
+    target.log_confusion_matrix("again")
+    lines = (target.folder / "Misclassified_again.dat").read_text().splitlines()
+    assert lines[0] == "# name target estimated count"
+    twice = set(provider.stimuli_ids().tolist())
+    assert lines[1:] == [
+        f'{i} "{provider.name}[{i}]" {wrong[i][0]} {wrong[i][1]} {2 if i in twice else 1}' for i in sorted(wrong)
+    ]
+    assert len(lines) > 100
+
+
+def test_estimated_labels_are_appended(tmp_path: Path) -> None:
+    provider = source([[0.25, 0.75], [1.0, -0.5]], [0, -1])
+    target = Score(provider, name="score", log_dir=str(tmp_path))
+    with pytest.raises(StateError, match="score: no batch yet"):
+        target.log_estimated_labels("run")
+    for _ in range(2):
+        target(provider())
+        target.log_estimated_labels("run")
+    lines = [f'0 "{provider.name}[0]" 0 1 0.75 0.25 0.75', f'1 "{provider.name}[1]" -1 0 1 1 -0.5']
+    assert (tmp_path / "score.Target" / "run" / "classif.log").read_text().splitlines() == lines * 2
+    with pytest.raises(WrongInputType, match="score: path must be of type str, got int"):
+        target.log_estimated_labels(3)  # type: ignore[arg-type]
+    maps = source(np.zeros((1, 2, 2, 2)), np.zeros((1, 2, 2)))
+    target = Score(maps, name="maps", log_dir=str(tmp_path))
+    target(maps())
+    with pytest.raises(StateError, match=r"maps: outputs of shape \[1, 2, 2, 2\] are maps"):
+        target.log_estimated_labels("run")
+
+
+@pytest.mark.parametrize(("top_n", "name"), [(1, "x_LearningSuccess.dat"), (2, "x_LearningTopNSuccess.dat")])
+def test_a_validation_file_comes_with_that_of_learning(tmp_path: Path, top_n: int, name: str) -> None:
+    provider = source([[0.0, 1.0, 0.5], [0.2, 0.1, 0.0]], [0, 0])
+    target = Score(provider, top_n=top_n, log_dir=str(tmp_path))
+    target(provider())
+    provider.set_partition("Validation")
+    target(provider())
+    target.log_success("x")
+    assert (target.folder / name).read_text() == "0.5 0.5\n"
+    assert len(list(target.folder.iterdir())) == 4
 
 
 def test_statistics_of_the_network(tmp_path: Path) -> None:

@@ -52,11 +52,11 @@ impl Loss {
 #[pyclass(module = "n2d2._core")]
 struct Score {
     core: target::Score,
-    estimated: Option<(Tensor<i32>, Tensor<f32>)>,
+    estimated: Option<(Tensor<i32>, Tensor<f32>, Tensor<i32>)>,
 }
 
-/// Classes and outputs.
-type Estimated<'py> = (Bound<'py, PyArrayDyn<i32>>, Bound<'py, PyArrayDyn<f32>>);
+/// Classes, outputs and targets.
+type Estimated<'py> = (Bound<'py, PyArrayDyn<i32>>, Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArrayDyn<i32>>);
 
 fn row(b: &Batch) -> [f64; 6] {
     [b.step as f64, b.loss, b.cross_entropy, b.success, b.top_n_success, b.stimuli as f64]
@@ -78,6 +78,7 @@ impl Score {
         partition: &str,
         output: &Var,
         labels: PyReadonlyArrayDyn<'_, i32>,
+        ids: Vec<u32>,
         probabilities: bool,
     ) -> PyResult<Loss> {
         let shape = labels.shape().to_vec();
@@ -85,10 +86,29 @@ impl Score {
         let core = &mut self.core;
         let found = compute(py, || {
             let labels = Labels::new(core.name(), labels, &shape)?;
-            core.evaluate(partition, output.0.tensor(), &labels, probabilities)
+            core.evaluate_stimuli(partition, output.0.tensor(), &labels, &ids, probabilities)
         })?;
-        self.estimated = Some((found.estimated, found.values));
+        self.estimated = Some((found.estimated, found.values, found.targets));
         Ok(Loss { output: output.0.clone(), gradient: found.gradient, batch: found.batch })
+    }
+
+    /// Loss and score of a batch whose target is the data itself.
+    fn evaluate_data(&mut self, py: Python<'_>, partition: &str, output: &Var, data: &Var) -> PyResult<Loss> {
+        let core = &mut self.core;
+        let found = compute(py, || core.evaluate_data(partition, output.0.tensor(), data.0.tensor()))?;
+        self.estimated = None;
+        Ok(Loss { output: output.0.clone(), gradient: found.gradient, batch: found.batch })
+    }
+
+    /// Changes parameters that may change between batches.
+    fn set(&mut self, parameters: &Bound<'_, PyDict>) -> PyResult<()> {
+        let parameters = config(self.core.name(), parameters)?;
+        guard(|| self.core.set(&parameters))
+    }
+
+    /// Stimuli of a partition whose estimate was wrong: number, target, estimate, how often.
+    fn misclassified(&self, partition: &str) -> Vec<(u32, i32, i32, u64)> {
+        self.core.record(partition).map_or_else(Vec::new, |r| r.misclassified().collect())
     }
 
     /// Learning batches so far.
@@ -148,11 +168,11 @@ impl Score {
         Ok(self.core.average_score(partition, metric))
     }
 
-    /// The best classes of each pixel of the last batch, and their outputs: `[n, top_n, h, w]`.
+    /// The best classes of each pixel of the last batch, their outputs: `[n, top_n, h, w]`, and the targets: `[n, 1, h, w]`.
     fn estimated<'py>(&self, py: Python<'py>) -> PyResult<Option<Estimated<'py>>> {
-        let Some((classes, values)) = &self.estimated else { return Ok(None) };
-        let classes = PyArray1::from_vec(py, classes.to_vec()).reshape(classes.shape().to_vec())?;
-        Ok(Some((classes, to_numpy(py, values, None)?)))
+        let Some((classes, values, targets)) = &self.estimated else { return Ok(None) };
+        let array = |t: &Tensor<i32>| PyArray1::from_vec(py, t.to_vec()).reshape(t.shape().to_vec());
+        Ok(Some((array(classes)?, to_numpy(py, values, None)?, array(targets)?)))
     }
 
     /// Starts the averages of a partition anew.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from n2d2 import plots
-from n2d2.files import write_text
+from n2d2.files import append_text, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -107,6 +107,37 @@ def write_confusion(stem: Path, scores: Scores, title: str) -> None:
     plots.score_bars(bars, _named(stem, "_score.png"), names, title)
 
 
+def write_misclassified(path: Path, rows: Iterable[tuple[int, str, int, int, int]]) -> None:
+    """Writes the stimuli that were estimated wrong.
+
+    Arguments:
+        path (Path): File to write.
+        rows (iterable): Number, name, target, estimate, and how often, of each.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    lines = [f'{i} "{name}" {target} {estimated} {count}' for i, name, target, estimated, count in rows]
+    write_text(path, "\n".join(["# name target estimated count", *lines]) + "\n")
+
+
+def append_estimates(path: Path, rows: Iterable[tuple[int, str, int, int, float, Iterable[float]]]) -> None:
+    """Appends the estimates of a batch to a file.
+
+    Arguments:
+        path (Path): File to append to; it is created if there is none.
+        rows (iterable): Number, name, target, estimate, its output, and all outputs, of each stimulus.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    lines = [
+        f'{i} "{name}" {target} {estimated} {value:g} ' + " ".join(f"{output:g}" for output in outputs) + "\n"
+        for i, name, target, estimated, value, outputs in rows
+    ]
+    append_text(path, "".join(lines))
+
+
 def passes(history: NDArray[np.float64], column: int) -> NDArray[np.float64]:
     """Means of each run of batches between two learning steps.
 
@@ -141,17 +172,33 @@ def write_success(
     Raises:
         FileError: A file cannot be written.
     """
-    column = _SUCCESS if top_n == 1 else _TOP_N
+    column = _column(top_n)
     history = histories[partition]
     if partition == "Learn":
-        averages = np.cumsum(history[:, column] * history[:, _STIMULI]) / np.maximum(np.cumsum(history[:, _STIMULI]), 1)
-        lines = [f"{value:.4g} {average:.4g}" for value, average in zip(history[:, column], averages, strict=True)]
+        write_learning(_named(stem, ".dat"), history, top_n)
     else:
         lines = [f"{step:.0f} {success:.4g}" for step, success in passes(history, column)]
-    write_text(_named(stem, ".dat"), "\n".join(lines) + "\n")
+        write_text(_named(stem, ".dat"), "\n".join(lines) + "\n")
     rows = ([name, *map(_number, batch)] for name, batches in histories.items() for batch in batches.tolist())
     write_text(_named(stem, ".csv"), _csv(["partition", *HISTORY], rows))
     plots.learning_curve(curves(histories, column), _named(stem, ".png"), title)
+
+
+def write_learning(path: Path, history: NDArray[np.float64], top_n: int) -> None:
+    """Writes a line a batch: its success rate, and the average of all batches up to it.
+
+    Arguments:
+        path (Path): File to write.
+        history (ndarray): A row a batch, with the columns of `HISTORY`.
+        top_n (int): Above 1, the success written is the top-N success.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    success, stimuli = history[:, _column(top_n)], history[:, _STIMULI]
+    averages = np.cumsum(success * stimuli) / np.maximum(np.cumsum(stimuli), 1)
+    lines = [f"{value:.4g} {average:.4g}" for value, average in zip(success, averages, strict=True)]
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def curves(histories: Mapping[str, NDArray[np.float64]], column: int = _SUCCESS) -> dict[str, plots.Curve]:
@@ -253,6 +300,10 @@ def write_stats(folder: Path, layers: Sequence[Layer]) -> None:
         "activations": columns[:, 2],
     }
     plots.layer_bars(bars, folder / "stats.png", names, f"{params:,} parameters, {macs:,} multiply-accumulates")
+
+
+def _column(top_n: int) -> int:
+    return _SUCCESS if top_n == 1 else _TOP_N
 
 
 def _named(stem: Path, end: str) -> Path:

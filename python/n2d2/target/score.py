@@ -16,12 +16,28 @@ from n2d2.tensor import Tensor
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
     from n2d2.provider import Provider
     from n2d2.target import logs
+
+
+def _only(default: Any) -> Callable[[str, str, Any], Any]:
+    """A check for a parameter of pictures that are not drawn yet: it accepts its default."""
+
+    def check(owner: str, name: str, value: Any) -> Any:
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        if type(value) is not type(default):
+            raise WrongInputType(f"{owner}: parameter `{name}`", type(value), type(default))
+        if value != default:
+            raise WrongValue(f"{owner}: parameter `{name}` is {value!r}, expected {default!r}: others are not built yet")
+        return value
+
+    return check
 
 
 class Score(Target):
@@ -39,6 +55,13 @@ class Score(Target):
 
     Statistics are kept for each partition; the methods mean the partition that the provider has when they are called.
 
+    With `data_as_target` the target is the batch itself (an auto-encoder). Rare values weigh as much as frequent ones:
+    with $m$ the number of values of the batch that share a value's bin, of 20 over [-1, 1],
+
+    $$e = (t - y) / m \qquad \text{loss} = \frac{1}{n} \sum e^2$$
+
+    The "success" is then the mean squared error of a stimulus, 0 the best, and classes are steps of values.
+
     Arguments:
         provider (n2d2.provider.Provider): Source of the labels.
         name (str, optional): Name of the target, default=`Score_<n>`.
@@ -53,6 +76,20 @@ class Score(Target):
         binary_threshold (float, optional): Output above which a single channel means label 1, default=0.5
         weak_target (int, optional): Class that yields to the second most frequent one when several labels meet in one
             output pixel, -2: none, default=-2
+        data_as_target (bool, optional): The output should be equal to the provider's data, of the same shape,
+            default=False
+        confusion_range_min (float, optional): Value of the first step of the confusion matrix of data, to
+            which all lower values belong, default=0.0
+        confusion_range_max (float, optional): Value of the last step of the confusion matrix of data, to which
+            all higher values belong, default=1.0
+        confusion_quant_steps (int, optional): Number of steps of values, 2 to 4096, default=10
+        no_display_label (int, optional): Kept for old scripts: pictures of estimated labels are not drawn yet, default=-1
+        labels_hue_offset (int, optional): As `no_display_label`, default=0
+        estimated_labels_value_display (bool, optional): As `no_display_label`, default=True
+        masked_label (int, optional): As `no_display_label`, default=-1
+        masked_label_value (bool, optional): As `no_display_label`, default=False
+        value_threshold (float, optional): As `no_display_label`, default=0.0
+        image_log_format (str, optional): As `no_display_label`, default="jpg"
         log_dir (str, optional): Folder of all files of the target, default=the working directory.
 
     Shape:
@@ -64,7 +101,8 @@ class Score(Target):
         FileError: The labels mapping cannot be read or understood.
 
     Export:
-        INI section `[<cell>.Target]`: `TargetValue`, `DefaultValue`, `TopN`, `LabelsMapping`, `CreateMissingLabels`.
+        INI section `[<cell>.Target]`: `TargetValue`, `DefaultValue`, `TopN`, `LabelsMapping`, `CreateMissingLabels`,
+        `BinaryThreshold`, `WeakTarget`, `DataAsTarget`, `ConfusionRangeMin`, `ConfusionRangeMax`, `ConfusionQuantSteps`.
 
     Example:
         >>> import n2d2
@@ -91,8 +129,19 @@ class Score(Target):
     top_n = Parameter[int]("option", int)
     labels_mapping = Parameter[str]("option", check=check_str)
     create_missing_labels = Parameter[bool]("option", check=check_bool)
-    binary_threshold = Parameter[float]("option", float)
-    weak_target = Parameter[int]("option", int)
+    data_as_target = Parameter[bool]("option", check=check_bool)
+    binary_threshold = Parameter[float]("config", float)
+    weak_target = Parameter[int]("config", int)
+    confusion_range_min = Parameter[float]("config", float)
+    confusion_range_max = Parameter[float]("config", float)
+    confusion_quant_steps = Parameter[int]("config", int)
+    no_display_label = Parameter[int]("config", check=_only(-1))
+    labels_hue_offset = Parameter[int]("config", check=_only(0))
+    estimated_labels_value_display = Parameter[bool]("config", check=_only(True))
+    masked_label = Parameter[int]("config", check=_only(-1))
+    masked_label_value = Parameter[bool]("config", check=_only(False))
+    value_threshold = Parameter[float]("config", check=_only(0.0))
+    image_log_format = Parameter[str]("config", check=_only("jpg"))
 
     def __init__(
         self,
@@ -106,6 +155,17 @@ class Score(Target):
         create_missing_labels: bool = False,
         binary_threshold: float = 0.5,
         weak_target: int = -2,
+        data_as_target: bool = False,
+        confusion_range_min: float = 0.0,
+        confusion_range_max: float = 1.0,
+        confusion_quant_steps: int = 10,
+        no_display_label: int = -1,
+        labels_hue_offset: int = 0,
+        estimated_labels_value_display: bool = True,
+        masked_label: int = -1,
+        masked_label_value: bool = False,
+        value_threshold: float = 0.0,
+        image_log_format: str = "jpg",
         log_dir: str | os.PathLike[str] = ".",
         **unknown: Any,
     ) -> None:
@@ -127,9 +187,29 @@ class Score(Target):
         self._values = {n: self._normalised(n, v) for n, v in self._values.items()}
         self._source: _core.Loss | None = None
         self._output: Tensor | None = None
+        self._ids: NDArray[np.uint32] | None = None
+
+    def _write(self, name: str, value: object) -> None:
+        check = self._parameters[name].check
+        if check is None:
+            self._core.set({name: value})
+            self._values[name] = self._normalised(name, value)
+        else:
+            self._values[name] = check(self._name, name, value)
+
+    def N2D2(self) -> _core.Score:  # noqa: N802 - a promised name
+        """The object of the engine that keeps the statistics.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> n2d2.target.Score(source).N2D2().losses()
+            []
+        """
+        return self._core
 
     def __call__(self, output: Tensor) -> Tensor:
-        """Compares an output with the labels of the provider's current batch.
+        """Compares an output with the labels of the provider's current batch, or with its data.
 
         Arguments:
             output (n2d2.Tensor): Output of the last cell, `[n, c, h, w]`.
@@ -139,14 +219,30 @@ class Score(Target):
 
         Raises:
             WrongInputType: `output` is not a tensor.
-            ShapeError: Output and labels have different numbers of stimuli.
+            ShapeError: Output and labels have different numbers of stimuli, or output and data different shapes.
             DataError: A label means no output, or an output is not finite.
+            StateError: The provider has no batch or no labels, or `confusion_quant_steps` changed in between.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> fc = n2d2.cells.Fc(3, 2)
+            >>> loss = n2d2.target.Score(source)(fc(source()))
+            >>> loss.back_propagate()
+            >>> loss.update()
+            >>> loss.shape()
+            [1]
         """
         if not isinstance(output, Tensor):
             raise WrongInputType(f"{self._name}: output", type(output), Tensor)
-        labels = self._provider.labels_array()
-        source = self._core.evaluate(self._partition(), output._as_var(self._name), labels, _is_softmax(output))
-        self._source, self._output = source, output
+        var, partition = output._as_var(self._name), self._partition()
+        if self.data_as_target:
+            source = self._core.evaluate_data(partition, var, self._provider.get_data()._as_var(self._name))
+            ids = None
+        else:
+            labels, ids = self._provider.labels_array(), self._provider.stimuli_ids()
+            source = self._core.evaluate(partition, var, labels, ids.tolist(), _is_softmax(output))
+        self._source, self._output, self._ids = source, output, ids
         return _loss_tensor(source, self)
 
     def _partition(self) -> str:
@@ -157,8 +253,32 @@ class Score(Target):
 
         Raises:
             StateError: There was no batch yet.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.loss()
+            1.0
         """
         return self._last().value
+
+    def get_current_loss(self) -> float:
+        """The loss of the last batch, as `loss()`.
+
+        Raises:
+            StateError: There was no batch yet.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.get_current_loss() == target.get_loss()[-1]
+            True
+        """
+        return self.loss()
 
     def cross_entropy(self) -> float:
         """The cross-entropy of the last batch, `-sum(k ln y[label]) / n`.
@@ -177,11 +297,39 @@ class Score(Target):
         return self._source
 
     def get_loss(self) -> list[float]:
-        """The loss of every batch of every partition since the target exists."""
+        """The loss of every batch of every partition since the target exists.
+
+        Returns:
+            list of float: Losses in the order of the calls.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.get_loss()
+            [1.0]
+        """
         return self._core.losses()
 
     def recent(self, window: int) -> tuple[float, float, int]:
-        """Mean loss, success rate and number of stimuli of the last `window` batches (0: all) since `clear_success`."""
+        """Mean loss, success rate and number of stimuli of the last batches since `clear_success()`.
+
+        Arguments:
+            window (int): Number of last batches, 0 = all since `clear_success()`.
+
+        Raises:
+            WrongInputType: `window` is not an int.
+            WrongValue: `window` is negative.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.recent(0)
+            (1.0, 1.0, 4)
+        """
         loss, _, success, _, stimuli = self._core.averages(self._partition(), self._window(window))
         return loss, success, stimuli
 
@@ -190,6 +338,21 @@ class Score(Target):
 
         Arguments:
             window (int, optional): Number of last batches to average, 0 = all since `clear_success()`, default=0
+
+        Warns:
+            RuntimeWarning: `top_n` is not 1: `get_average_top_n_success()` counts all best outputs.
+
+        Raises:
+            WrongInputType: `window` is not an int.
+            WrongValue: `window` is negative.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.get_average_success()
+            1.0
         """
         if self.top_n != 1:
             text = (
@@ -203,6 +366,19 @@ class Score(Target):
 
         Arguments:
             window (int, optional): Number of last batches to average, 0 = all since `clear_success()`, default=0
+
+        Raises:
+            WrongInputType: `window` is not an int.
+            WrongValue: `window` is negative.
+
+        Example:
+            >>> import n2d2
+            >>> labels = n2d2.Tensor([4], datatype="int", value=1)
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), labels)
+            >>> target = n2d2.target.Score(source, top_n=2)
+            >>> _ = target(source())
+            >>> target.get_average_top_n_success()
+            1.0
         """
         window = self._window(window)
         return 0.0 if self.top_n == 1 else self._core.averages(self._partition(), window)[3]
@@ -216,41 +392,115 @@ class Score(Target):
                 `Markedness`, `IU`.
 
         Raises:
+            WrongInputType: `metric` is not a str.
             WrongValue: There is no such metric.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.get_average_score("Sensitivity")
+            1.0
         """
         if not isinstance(metric, str):
             raise WrongInputType(f"{self._name}: metric", type(metric), str)
         return self._core.average_score(self._partition(), metric)
 
-    def estimated_labels(self) -> NDArray[np.int32]:
-        """The `top_n` best classes of each stimulus of the last batch, best first: `[n, top_n, h, w]`."""
+    def _estimated(self) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
         self._last()
         estimated = self._core.estimated()
-        assert estimated is not None
-        return estimated[0]
+        if estimated is None:
+            raise StateError(f"{self._name}: data has no labels that could be estimated; `data_as_target` is True")
+        return estimated
+
+    def estimated_labels(self) -> NDArray[np.int32]:
+        """The `top_n` best classes of each stimulus of the last batch, best first: `[n, top_n, h, w]`.
+
+        Raises:
+            StateError: There was no batch yet, or its target was data.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.estimated_labels().ravel().tolist()
+            [0, 0, 0, 0]
+        """
+        return self._estimated()[0]
 
     def estimated_values(self) -> NDArray[np.float32]:
-        """The outputs of the `estimated_labels()`: `[n, top_n, h, w]`."""
-        self._last()
-        estimated = self._core.estimated()
-        assert estimated is not None
-        return estimated[1]
+        """The outputs of the `estimated_labels()`: `[n, top_n, h, w]`.
+
+        Raises:
+            StateError: There was no batch yet, or its target was data.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.estimated_values().ravel().tolist()
+            [0.0, 0.0, 0.0, 0.0]
+        """
+        return self._estimated()[1]
 
     def confusion_matrix(self) -> NDArray[np.int64]:
-        """How often each label (row) was estimated as each class (column) since `clear_score()`."""
+        """How often each label (row) was estimated as each class (column) since `clear_score()`.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.confusion_matrix().tolist()
+            [[4, 0, 0], [0, 0, 0], [0, 0, 0]]
+        """
         return self._core.confusion(self._partition())
 
     def clear_success(self) -> None:
-        """Starts the average success of the provider's partition anew."""
+        """Starts the average success of the provider's partition anew.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.clear_success()
+            >>> target.get_average_success(), int(target.confusion_matrix().sum())
+            (0.0, 4)
+        """
         self._core.clear_success(self._partition())
 
     def clear_score(self) -> None:
-        """Starts the average success and the confusion matrix of the provider's partition anew."""
+        """Starts average success, confusion matrix and misclassified stimuli of the provider's partition anew.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.clear_score()
+            >>> target.get_average_score("Sensitivity"), int(target.confusion_matrix().sum())
+            (0.0, 0)
+        """
         self._core.clear_score(self._partition())
 
     def class_names(self) -> list[str]:
-        """The name of each class: that of its label in the database or in the labels mapping."""
+        """The name of each class: that of its label in the database or in the labels mapping; else the step of values.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> target.class_names()
+            ['', '', '']
+        """
         n = len(self._core.relevant(self._partition()))
+        if self.data_as_target:
+            return [str(i) for i in range(n)]
         if self._mapping is not None:
             return [self._mapping.names.get(i, "") for i in range(n)]
         known = self._provider.label_names()
@@ -266,7 +516,16 @@ class Score(Target):
         return logs.Scores(counts, self.class_names(), metrics, averages, relevant)
 
     def score_table(self) -> str:
-        """Metrics of each class and their averages in the provider's partition, in percent, as a table to print."""
+        """Metrics of each class and their averages in the provider's partition, in percent, as a table to print.
+
+        Example:
+            >>> import n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> target = n2d2.target.Score(source)
+            >>> _ = target(source())
+            >>> print(target.score_table().splitlines()[1][:25])
+            0               4
+        """
         return self._scores().table()
 
     def log_confusion_matrix(self, file_name: str) -> None:
@@ -280,13 +539,26 @@ class Score(Target):
         | `ConfusionMatrix_<file_name>_score.dat` | metrics of each class, and their averages |
         | `ConfusionMatrix_<file_name>_score.json` | all metrics |
         | `ConfusionMatrix_<file_name>_score.png` | metrics of each class as bars |
+        | `Misclassified_<file_name>.dat` | a line a stimulus and wrong estimate: `id "name" target estimated count` |
 
         Arguments:
             file_name (str): Part of the names of the files.
 
         Raises:
+            WrongInputType: `file_name` is not a str.
+            WrongValue: `file_name` is empty or has a slash.
             StateError: Nothing was evaluated in this partition.
             FileError: A file cannot be written.
+
+        Example:
+            >>> import pathlib, tempfile, n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     target = n2d2.target.Score(source, log_dir=folder)
+            ...     _ = target(source())
+            ...     target.log_confusion_matrix("test")
+            ...     sorted(file.name for file in target.folder.glob("*.dat"))
+            ['ConfusionMatrix_test.dat', 'ConfusionMatrix_test_score.dat', 'Misclassified_test.dat']
         """
         from n2d2.target import logs
 
@@ -295,6 +567,10 @@ class Score(Target):
         if not scores.counts.any():
             raise StateError(f"{self._name}: nothing was evaluated in partition {partition} since clear_score()")
         logs.write_confusion(self.folder / stem, scores, f"{self._name}, {partition}")
+        if not self.data_as_target:
+            wrong = self._core.misclassified(partition)
+            rows = [(i, self._provider.stimulus_name(i), t, e, count) for i, t, e, count in wrong]
+            logs.write_misclassified(self.folder / f"Misclassified_{file_name}.dat", rows)
 
     def log_success(self, path: str) -> None:
         """Writes loss and success rate against the learning step into the folder `<name>.Target`.
@@ -304,13 +580,28 @@ class Score(Target):
         | `Success_<path>.dat` | Learn: a line a batch: success, running average; else a line a pass: step, success |
         | `Success_<path>.csv` | every batch of every partition |
         | `Success_<path>.png` | the learning curves of all partitions |
+        | `<path>_LearningSuccess.dat` | Validation only: the lines of Learn |
+
+        With `top_n` above 1 the names begin with `SuccessTopN_` and end with `_LearningTopNSuccess.dat`.
 
         Arguments:
             path (str): Part of the names of the files.
 
         Raises:
+            WrongInputType: `path` is not a str.
+            WrongValue: `path` is empty or has a slash.
             StateError: Nothing was evaluated in this partition.
             FileError: A file cannot be written.
+
+        Example:
+            >>> import pathlib, tempfile, n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     target = n2d2.target.Score(source, log_dir=folder)
+            ...     _ = target(source())
+            ...     target.log_success("run")
+            ...     (target.folder / "Success_run.dat").read_text()
+            '1 1\\n'
         """
         from n2d2.target import logs
 
@@ -320,6 +611,49 @@ class Score(Target):
         if not len(histories.get(partition, [])):
             raise StateError(f"{self._name}: nothing was evaluated in partition {partition} yet")
         logs.write_success(self.folder / stem, histories, partition, self.top_n, self._name)
+        if partition == "Validation" and len(histories.get("Learn", [])):
+            name = f"{path}_LearningSuccess.dat" if self.top_n == 1 else f"{path}_LearningTopNSuccess.dat"
+            logs.write_learning(self.folder / name, histories["Learn"], self.top_n)
+
+    def log_estimated_labels(self, path: str) -> None:
+        """Appends the last batch to the file `<name>.Target/<path>/classif.log`, a line a stimulus.
+
+        A line is `id "name" target estimated value output...`: number and name of the stimulus, its target (-1: ignored)
+        and estimated class, the output of that class, and all outputs.
+
+        Arguments:
+            path (str): Folder below that of the target.
+
+        Raises:
+            WrongInputType: `path` is not a str.
+            StateError: There was no batch yet, its target was data, or its outputs are maps.
+            FileError: The file cannot be written.
+
+        Example:
+            >>> import pathlib, tempfile, n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     target = n2d2.target.Score(source, log_dir=folder)
+            ...     _ = target(source())
+            ...     target.log_estimated_labels("run")
+            ...     print((target.folder / "run" / "classif.log").read_text().splitlines()[0][-11:])
+            0 0 0 0 0 0
+        """
+        from n2d2.target import logs
+
+        if not isinstance(path, str):
+            raise WrongInputType(f"{self._name}: path", type(path), str)
+        estimated, values, targets = self._estimated()
+        assert self._output is not None
+        assert self._ids is not None
+        outputs = self._output.to_numpy()
+        if targets.size != len(targets):
+            shape = list(outputs.shape)
+            raise StateError(f"{self._name}: outputs of shape {shape} are maps; their pictures are not built yet")
+        outputs = outputs.reshape(len(targets), -1)
+        names = [self._provider.stimulus_name(i) for i in self._ids.tolist()]
+        columns = (self._ids, names, targets.ravel(), estimated[:, 0].ravel(), values[:, 0].ravel(), outputs)
+        logs.append_estimates(self.folder / path / "classif.log", zip(*columns, strict=True))
 
     def log_stats(self, path: str) -> None:
         """Writes the memory and computing needs of each cell behind the last output into a folder.
@@ -335,8 +669,19 @@ class Score(Target):
             path (str): Folder to write, below `log_dir`.
 
         Raises:
+            WrongInputType: `path` is not a str.
             StateError: The target was not called yet.
             FileError: A file cannot be written.
+
+        Example:
+            >>> import pathlib, tempfile, n2d2
+            >>> source = n2d2.provider.TensorPlaceholder(n2d2.Tensor([4, 3]), n2d2.Tensor([4], datatype="int"))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     target = n2d2.target.Score(source, log_dir=folder)
+            ...     _ = target(n2d2.cells.Fc(3, 2, name="fc")(source()))
+            ...     target.log_stats("stats")
+            ...     print(pathlib.Path(folder, "stats", "stats.dat").read_text().splitlines()[1])
+            fc 8 8 2
         """
         from n2d2.target import logs
 

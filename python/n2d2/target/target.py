@@ -50,7 +50,11 @@ class Target(Parametrised):
         self._log_dir = Path(log_dir)
 
     def __call__(self, output: Tensor) -> Tensor:
-        """The loss of an output."""
+        """The loss of an output.
+
+        Arguments:
+            output (n2d2.Tensor): Output of the last cell, `[n, c, h, w]`.
+        """
         raise NotImplementedError
 
     def _owner(self) -> str:
@@ -86,7 +90,11 @@ class Target(Parametrised):
         return net
 
     def recent(self, window: int) -> tuple[float, float, int]:
-        """Mean loss, success rate and number of stimuli of the last `window` batches of the provider's partition."""
+        """Mean loss, success rate and number of stimuli of the last batches of the provider's partition.
+
+        Arguments:
+            window (int): Number of last batches, 0 = all since they were cleared.
+        """
         raise NotImplementedError
 
     def __str__(self) -> str:

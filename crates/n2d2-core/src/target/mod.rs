@@ -7,11 +7,13 @@
 //! | `stimulus` | loss, gradient, estimates and success of one stimulus |
 //! | `confusion` | [`Confusion`] matrix and the 13 [`Metric`]s |
 //! | `layers` | the cells behind an output, with their sizes |
+//! | `quantiser` | steps of values, when the target is the data itself |
 //! | `record` | what a target remembers of each partition |
 
 mod confusion;
 mod labels;
 mod layers;
+mod quantiser;
 mod record;
 mod score;
 mod stimulus;

@@ -1,6 +1,7 @@
 //! What a target remembers of a partition: every batch, and the confusion matrix.
 
 use super::confusion::Confusion;
+use std::collections::BTreeMap;
 
 /// The result of one batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +28,7 @@ pub struct Record {
     sums: Sums,
     /// Targets against estimates since [`Record::clear`].
     pub confusion: Confusion,
+    wrong: BTreeMap<(u32, i32, i32), u64>,
 }
 
 /// Means over the stimuli that count; 0 if there are none.
@@ -107,6 +109,17 @@ impl Record {
     pub fn clear(&mut self) {
         self.clear_success();
         self.confusion = Confusion::default();
+        self.wrong.clear();
+    }
+
+    /// Counts a stimulus whose estimate is not its target.
+    pub fn misclassify(&mut self, stimulus: u32, target: i32, estimated: i32) {
+        *self.wrong.entry((stimulus, target, estimated)).or_default() += 1;
+    }
+
+    /// Stimuli whose estimate was not their target since [`Record::clear`]: number, target, estimate, how often.
+    pub fn misclassified(&self) -> impl Iterator<Item = (u32, i32, i32, u64)> {
+        self.wrong.iter().map(|(&(stimulus, target, estimated), &count)| (stimulus, target, estimated, count))
     }
 }
 
@@ -143,8 +156,13 @@ mod tests {
         assert!(!r.confusion.is_empty());
         r.push(batch(1.0, 1));
         assert_eq!(r.averages(0).success, 1.0);
+        r.misclassify(7, 0, 1);
+        r.misclassify(7, 0, 1);
+        r.misclassify(3, 1, 0);
+        assert_eq!(r.misclassified().collect::<Vec<_>>(), [(3, 1, 0, 1), (7, 0, 1, 2)]);
         r.clear();
         assert!(r.confusion.is_empty());
+        assert_eq!(r.misclassified().count(), 0);
         assert_eq!(r.history().len(), 2);
     }
 }

@@ -12,9 +12,12 @@
 //!
 //! One output channel means a binary target: class 1 wants `target_value`, class 0 `default_value`, and the estimate is
 //! class 1 above `binary_threshold`.
+//!
+//! With `data_as_target` the target is the data itself (an auto-encoder): see [`Score::evaluate_data`].
 
 use super::confusion::{Confusion, Metric};
 use super::labels::{IGNORE, LabelMap, Labels};
+use super::quantiser::{Quantiser, population_weights};
 use super::record::{Averages, Batch, Record};
 use super::stimulus::{Found, Stimulus, Wanted};
 use crate::cells::SharedMut;
@@ -25,6 +28,8 @@ use crate::tensor::{Float, Tensor, dims4};
 
 /// The partition whose batches count as learning steps.
 const LEARN: &str = "Learn";
+/// Parameters that may change between batches.
+const SETTABLE: &[&str] = &["binary_threshold", "weak_target", "confusion_range_min", "confusion_range_max", "confusion_quant_steps"];
 /// Nanoseconds an output element costs, measured.
 const ELEMENT_NS: usize = 2;
 
@@ -39,6 +44,8 @@ pub struct Evaluation<T: Float> {
     pub estimated: Tensor<i32>,
     /// The output of each estimated class: `[n, top_n, h, w]`.
     pub values: Tensor<T>,
+    /// The target of each pixel, -1 where it is ignored: `[n, 1, h, w]`.
+    pub targets: Tensor<i32>,
 }
 
 /// A classification target: computes loss and gradient and keeps the score of each partition.
@@ -62,6 +69,7 @@ pub struct Score {
     name: String,
     want: Wanted,
     map: LabelMap,
+    quantiser: Quantiser,
     steps: u64,
     losses: Vec<f64>,
     records: Vec<(String, Record)>,
@@ -69,37 +77,64 @@ pub struct Score {
 
 impl Score {
     /// A target with the parameters `target_value` (1), `default_value` (0), `top_n` (1), `binary_threshold` (0.5),
-    /// `labels_mapping` (the target of each label), `ignore_target` (the target of label -1: -1) and `weak_target` (-2: none).
+    /// `labels_mapping` (the target of each label), `ignore_target` (the target of label -1: -1), `weak_target` (-2: none),
+    /// and, for data as targets, `confusion_range_min` (0), `confusion_range_max` (1) and `confusion_quant_steps` (10).
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::Type`] and [`Error::Value`] for bad parameters.
     pub fn new(name: &str, config: &Config) -> Result<Self> {
         let mut config = config.clone();
         config.set_owner(name);
-        config.only(&["target_value", "default_value", "top_n", "binary_threshold", "labels_mapping", "ignore_target", "weak_target"])?;
+        let fixed = ["target_value", "default_value", "top_n", "labels_mapping", "ignore_target"];
+        config.only(&[&fixed[..], SETTABLE].concat())?;
         let top_n = config.usize_or("top_n", 1)?;
         if top_n == 0 {
             return Err(config.error("top_n", 0, "an integer of at least 1"));
         }
         let targets = config.get("labels_mapping").map(|_| config.ints_or("labels_mapping", &[])).transpose()?;
-        let weak = config.int_or("weak_target", -2)?;
-        Ok(Score {
+        let mut score = Score {
             name: name.to_string(),
             want: Wanted {
                 target_value: config.float_or("target_value", 1.0)?,
                 default_value: config.float_or("default_value", 0.0)?,
                 top_n,
-                binary_threshold: config.float_or("binary_threshold", 0.5)?,
+                binary_threshold: 0.5,
             },
             map: LabelMap {
                 targets: targets.map(|t| t.iter().map(|t| *t as i32).collect()),
                 ignore: Some(config.int_or("ignore_target", i64::from(IGNORE))? as i32),
-                weak: (weak >= i64::from(IGNORE)).then_some(weak as i32),
+                weak: None,
             },
+            quantiser: Quantiser::default(),
             steps: 0,
             losses: Vec::new(),
             records: Vec::new(),
-        })
+        };
+        score.configure(&config)?;
+        Ok(score)
+    }
+
+    /// Changes the parameters that may change between batches: `binary_threshold`, `weak_target` and the `confusion_` ones.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Type`] and [`Error::Value`]; nothing is changed then.
+    pub fn set(&mut self, config: &Config) -> Result<()> {
+        let mut config = config.clone();
+        config.set_owner(&self.name);
+        config.only(SETTABLE)?;
+        self.configure(&config)
+    }
+
+    fn configure(&mut self, config: &Config) -> Result<()> {
+        let threshold = config.float_or("binary_threshold", self.want.binary_threshold)?;
+        let weak = config.int_or("weak_target", self.map.weak.map_or(-2, i64::from))?;
+        if weak < -2 {
+            return Err(config.error("weak_target", weak, "a target, -1 for ignored stimuli, or -2 for none"));
+        }
+        self.quantiser = self.quantiser.with(config)?;
+        self.want.binary_threshold = threshold;
+        self.map.weak = (weak >= i64::from(IGNORE)).then_some(weak as i32);
+        Ok(())
     }
 
     /// The name of the target.
@@ -175,6 +210,25 @@ impl Score {
         labels: &Labels<'_>,
         probabilities: bool,
     ) -> Result<Evaluation<T>> {
+        self.evaluate_stimuli(partition, output, labels, &[], probabilities)
+    }
+
+    /// As [`Score::evaluate`], with the number of each stimulus in its database: those whose estimate is wrong are counted
+    /// in [`Record::misclassified`] (for outputs of one pixel).
+    ///
+    /// # Errors
+    /// As [`Score::evaluate`]; [`Error::Shape`] if there is not one number a stimulus.
+    pub fn evaluate_stimuli<T: Float>(
+        &mut self,
+        partition: &str,
+        output: &Tensor<T>,
+        labels: &Labels<'_>,
+        ids: &[u32],
+        probabilities: bool,
+    ) -> Result<Evaluation<T>> {
+        if !ids.is_empty() && ids.len() != labels.stimuli() {
+            return Err(Error::shape(&self.name, "numbers of the stimuli", labels.stimuli(), ids.len()));
+        }
         let targets = self.check(partition, output, labels)?;
         let y = output.to_channels_last();
         let [n, c, h, w_] = dims4(y.shape());
@@ -225,9 +279,84 @@ impl Score {
                 record.confusion.add(*t as usize, *e as usize);
             }
         }
+        if pixels == 1 {
+            let wrong = |(_, t, e): &(&u32, &i32, &[i32])| **t != IGNORE && **t != e[0];
+            for (id, t, e) in ids.iter().zip(&wanted).zip(estimated.chunks_exact(best)).map(|((i, t), e)| (i, t, e)).filter(wrong) {
+                record.misclassify(*id, *t, e[0]);
+            }
+        }
         record.push(batch);
         let estimated = Tensor::from_vec(estimated, values.shape())?;
-        Ok(Evaluation { batch, gradient, estimated, values })
+        let targets = Tensor::from_vec(wanted, &[n, 1, h, w_])?;
+        Ok(Evaluation { batch, gradient, estimated, values, targets })
+    }
+
+    /// Loss, gradient and score of a batch whose target is the data itself, of the shape of the output; adds them to the
+    /// record of the partition.
+    ///
+    /// ```text
+    /// e = (t - y) / count     count: values of the batch in the bin of t, 20 bins over [-1, 1]
+    /// loss = sum(e^2) / n
+    /// ```
+    ///
+    /// The weights make rare values count as much as frequent ones. The "success" of a stimulus is its mean squared error
+    /// `mean((t - y)^2)`. The confusion matrix counts every value by its place among `confusion_quant_steps`
+    /// steps of `[confusion_range_min, confusion_range_max]`, rows by `t`, columns by `y`; values outside belong to the first or last
+    /// step.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if data and output have different shapes, [`Error::Data`] for values that are not finite.
+    pub fn evaluate_data<T: Float>(&mut self, partition: &str, output: &Tensor<T>, data: &Tensor<T>) -> Result<Evaluation<T>> {
+        if output.shape() != data.shape() || output.is_empty() {
+            let expected = format!("{:?}, that of the output", output.shape());
+            return Err(Error::shape(&self.name, "shape of the data, which is the target", expected, format!("{:?}", data.shape())));
+        }
+        let before = self.record(partition).map_or(0, |r| r.confusion.targets());
+        if before != 0 && before != self.quantiser.steps {
+            let what = format!("confusion_quant_steps is {}, but was {before} in earlier batches of {partition}", self.quantiser.steps);
+            return Err(Error::state(&self.name, format!("{what}; call clear_score() first")));
+        }
+        let n = output.shape()[0];
+        let (t, y) = (data.to_vec(), output.to_vec());
+        let size = y.len() / n;
+        if let Some(at) = t.iter().zip(&y).position(|(t, y)| !t.is_finite() || !y.is_finite()) {
+            let what = format!("value {} of stimulus {} of the batch is {} where {} is wanted", at % size, at / size, y[at], t[at]);
+            return Err(Error::data(&self.name, what));
+        }
+        let weights = population_weights(&t);
+        let error: Vec<T> = t.iter().zip(&y).zip(&weights).map(|((t, y), w)| (*t - *y) * T::of(*w)).collect();
+        let squares = |i: usize| -> f64 {
+            let part = i * size..(i + 1) * size;
+            t[part.clone()].iter().zip(&y[part]).map(|(t, y)| (t.as_f64() - y.as_f64()).powi(2)).sum::<f64>() / size as f64
+        };
+        let stimuli: Vec<Found> = (0..n)
+            .map(|i| Found {
+                loss: error[i * size..(i + 1) * size].iter().map(|e| e.as_f64().powi(2)).sum(),
+                success: squares(i),
+                top_n_success: squares(i),
+                counts: true,
+                ..Found::default()
+            })
+            .collect();
+        let batch = self.sum_up(&stimuli, partition, false);
+        self.losses.push(batch.loss);
+        let quantiser = self.quantiser;
+        let record = self.record_mut(partition);
+        if record.confusion.targets() == 0 {
+            record.confusion = Confusion::new(quantiser.steps);
+        }
+        for (t, y) in t.iter().zip(&y) {
+            record.confusion.add(quantiser.step(t.as_f64()), quantiser.step(y.as_f64()));
+        }
+        record.push(batch);
+        let none = || Tensor::zeros(&[n, 0, 1, 1]);
+        Ok(Evaluation {
+            batch,
+            gradient: Tensor::from_vec(error, output.shape())?,
+            estimated: none(),
+            values: Tensor::zeros(&[n, 0, 1, 1]),
+            targets: none(),
+        })
     }
 
     /// The number of targets of an output that fits the labels and this target's past.
@@ -312,6 +441,53 @@ mod tests {
         assert_eq!(r.estimated.to_vec(), [1, 2]);
         assert_eq!(r.values.to_vec(), [0.5, 0.75]);
         assert_eq!((r.batch.success, r.batch.stimuli, r.batch.step), (0.5, 2, 1));
+    }
+
+    #[test]
+    fn data_as_target_by_hand() {
+        let mut s = score(&config! { "confusion_quant_steps" => 3usize });
+        let data = Tensor::from_vec(vec![0.5, 0.52, -0.9, 1.0], &[2, 2, 1, 1]).unwrap();
+        let output = Tensor::from_vec(vec![0.1, 0.92, -0.9, 0.0], &[2, 2, 1, 1]).unwrap();
+        let r = s.evaluate_data("Learn", &output, &data).unwrap();
+        // 0.5 and 0.52 share a bin of [-1, 1], the others have one each.
+        let expected = [0.2, -0.2, 0.0, 1.0];
+        assert!(r.gradient.to_vec().iter().zip(expected).all(|(g, e): (&f64, f64)| (g - e).abs() < 1e-12), "{:?}", r.gradient.to_vec());
+        assert!((r.batch.loss - (0.04 + 0.04 + 1.0) / 2.0).abs() < 1e-12);
+        assert!((r.batch.success - 0.33).abs() < 1e-12);
+        // Steps 1, 1, 0 (below the range) and 2 against 0, 2, 0 and 0.
+        assert_eq!(s.record("Learn").unwrap().confusion.counts(), [1, 0, 0, 1, 0, 1, 1, 0, 0]);
+        let text = "Score_0: shape of the data, which is the target: expected [2, 2, 1, 1], that of the output, got [4, 1, 1, 1]";
+        let other = Tensor::zeros(&[4, 1, 1, 1]);
+        assert_eq!(s.evaluate_data("Learn", &output, &other).unwrap_err().to_string(), text);
+        s.set(&config! { "confusion_quant_steps" => 4usize }).unwrap();
+        assert_eq!(s.evaluate_data("Learn", &output, &data).unwrap_err().code(), "state");
+    }
+
+    #[test]
+    fn wrong_stimuli_are_counted_by_their_numbers() {
+        let mut s = score(&Config::default());
+        let y = Tensor::from_vec(vec![1.0, 0.0, 1.0, 0.0, 1.0, 0.0], &[3, 2, 1, 1]).unwrap();
+        let labels = [1, 0, -1];
+        for _ in 0..2 {
+            s.evaluate_stimuli::<f64>("Test", &y, &Labels::new("s", &labels, &[3]).unwrap(), &[40, 41, 42], false).unwrap();
+        }
+        assert_eq!(s.record("Test").unwrap().misclassified().collect::<Vec<_>>(), [(40, 1, 0, 2)]);
+        let few = s.evaluate_stimuli::<f64>("Test", &y, &Labels::new("s", &labels, &[3]).unwrap(), &[40], false).unwrap_err();
+        assert_eq!(few.to_string(), "Score_0: numbers of the stimuli: expected 3, got 1");
+    }
+
+    #[test]
+    fn options_change_between_batches_or_not_at_all() {
+        let mut s = score(&Config::default());
+        let y = |v: f64| Tensor::from_vec(vec![v], &[1, 1, 1, 1]).unwrap();
+        let label = [1];
+        let success = |s: &mut Score| s.evaluate("Test", &y(0.4), &Labels::new("s", &label, &[1]).unwrap(), false).unwrap().batch.success;
+        assert_eq!(success(&mut s), 0.0);
+        s.set(&config! { "binary_threshold" => 0.3 }).unwrap();
+        assert_eq!(success(&mut s), 1.0);
+        assert_eq!(s.set(&config! { "binary_threshold" => 0.9, "weak_target" => -3i64 }).unwrap_err().code(), "value");
+        assert_eq!(success(&mut s), 1.0);
+        assert_eq!(s.set(&config! { "top_n" => 2usize }).unwrap_err().code(), "unknown");
     }
 
     #[test]
