@@ -60,6 +60,34 @@ def test_bad_lines_are_named(tmp_path: Path, text: str, message: str) -> None:
         read(tmp_path, text)
 
 
+def test_quoted_words_may_hold_hashes_and_stand_beside_plain_ones(tmp_path: Path) -> None:
+    mapping = read(tmp_path, '"no #1" 0\r\nbig "red dog" 1 # the last\r\n', ["no #1", "big red dog"])
+    assert mapping.targets == [0, 1]
+    assert mapping.names == {0: "no #1", 1: "big red dog"}
+
+
+def test_wildcards_match_whole_labels_with_their_case(tmp_path: Path) -> None:
+    labels = ["cat", "Cat", "cats", "c.t", "caat"]
+    assert read(tmp_path, "c?t 1\ndefault 0\n", labels).targets == [1, 0, 0, 1, 0]
+    assert read(tmp_path, "c*t 1\ndefault 0\n", labels).targets == [1, 0, 0, 1, 1]
+    with pytest.warns(UserWarning, match=r"map\.dat, line 1: the database has no label 'x\*'"):
+        read(tmp_path, "x* 1\ndefault 0\n", labels)
+
+
+def test_an_ignored_label_and_several_of_one_target(tmp_path: Path) -> None:
+    mapping = read(tmp_path, "dog -1\ncat 0\nbird 0\ndefault -1\n")
+    assert mapping.targets == [0, -1, -1, 0]
+    assert mapping.names == {-1: "dog...", 0: "cat..."}
+
+
+def test_created_labels_are_appended_in_order_and_not_twice(tmp_path: Path) -> None:
+    mapping = read(tmp_path, "cow 1\nhen 0\ndefault 2\n", create_missing=True)
+    assert mapping.created == ["cow", "hen"]
+    assert mapping.targets == [2, 2, 2, 2, 1, 0]
+    with pytest.raises(FileError, match=r"map\.dat, line 2: label 'cow' already has target 1"):
+        read(tmp_path, "cow 1\ncow 0\ndefault 2\n", create_missing=True)
+
+
 def test_a_label_with_wildcards_in_the_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="has wildcards, but is also a label of the database"):
         read(tmp_path, "a* 0\ndefault 1\n", ["a*", "ab"])

@@ -84,7 +84,7 @@ def read_labels_mapping(
             default = target
             names.setdefault(target, []).append("default")
             continue
-        found = _matches(name, labels, where)
+        found = _matches(name, [*labels, *created], where)
         if not found and create_missing:
             created.append(name.replace("*", "").replace("?", "_"))
             found = [len(targets)]
