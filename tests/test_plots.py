@@ -110,3 +110,16 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None
     before = dict(mpl.rcParams)
     plots.confusion_matrix(np.eye(2, dtype=int), tmp_path / "m.png", ["a", "b"])
     assert dict(mpl.rcParams) == before
+
+
+def test_smoothing_leaves_out_what_is_not_finite() -> None:
+    values = np.array([1.0, np.nan, 3.0, np.nan, np.nan])
+    np.testing.assert_array_equal(plots.smoothed(values, 2), [1.0, 1.0, 3.0, 3.0, np.nan])
+
+
+def test_curves_and_matrices_without_values_are_drawn(tmp_path: Path) -> None:
+    nothing = plots.Curve(np.array([1.0, 2.0]), np.array([np.nan, np.nan]), np.array([np.nan, np.nan]))
+    plots.learning_curve({"Learn": nothing}, tmp_path / "curve.png")
+    plots.learning_curve({"Learn": nothing}, tmp_path / "error.png", squared_error=True)
+    plots.confusion_matrix(np.array([[3, 1], [0, 0]]), tmp_path / "matrix.png", ["a" * 99, "b"])
+    assert all((tmp_path / name).read_bytes()[1:4] == b"PNG" for name in ("curve.png", "error.png", "matrix.png"))

@@ -72,7 +72,7 @@ def _styled(**more: bool) -> Any:
 
 
 def smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """The mean of each value and the `window - 1` before it (fewer at the start).
+    """The mean of each value and the `window - 1` before it (fewer at the start), without those that are not finite.
 
     Arguments:
         values (ndarray): Values in order.
@@ -82,14 +82,24 @@ def smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
         >>> smoothed(np.array([1.0, 3.0, 5.0, 7.0]), 2)
         array([1., 2., 4., 6.])
     """
-    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    finite = np.isfinite(values)
+    total = np.concatenate([[0.0], np.cumsum(np.where(finite, values, 0.0), dtype=np.float64)])
+    count = np.concatenate([[0], np.cumsum(finite)])
     end = np.arange(1, len(values) + 1)
     start = np.maximum(end - window, 0)
-    means: NDArray[np.float64] = (total[end] - total[start]) / (end - start)
+    counts = count[end] - count[start]
+    means: NDArray[np.float64] = np.where(counts > 0, (total[end] - total[start]) / np.maximum(counts, 1), np.nan)
     return means
 
 
-def learning_curve(curves: Mapping[str, Curve], path: str | os.PathLike[str], title: str = "") -> None:
+def _short(name: str, most: int = 26) -> str:
+    """A name that fits beside an axis."""
+    return name if len(name) <= most else name[: most - 1] + "\u2026"
+
+
+def learning_curve(
+    curves: Mapping[str, Curve], path: str | os.PathLike[str], title: str = "", squared_error: bool = False
+) -> None:
     """Draws loss (logarithmic) and success rate of each set against the learning step.
 
     A curve with many points, such as one a batch, is drawn as its running mean, with the losses of the points in pale;
@@ -99,6 +109,8 @@ def learning_curve(curves: Mapping[str, Curve], path: str | os.PathLike[str], ti
         curves (dict of Curve): Curves by the name of their set: `Learn`, `Validation` ...
         path (str or Path): PNG file to write.
         title (str, optional): Title of the picture, default="".
+        squared_error (bool, optional): The success of the curves is a mean squared error, drawn as it is,
+            default=False
 
     Raises:
         FileError: The file cannot be written.
@@ -120,32 +132,38 @@ def learning_curve(curves: Mapping[str, Curve], path: str | os.PathLike[str], ti
         if title:
             figure.suptitle(title, fontsize=13, fontweight="bold", color=_INK)
         losses, rates = [], []
+        scale, unit, best_of = (1, "", np.nanmin) if squared_error else (100, " %", np.nanmax)
         for i, (name, curve) in enumerate(curves.items()):
             colour = COLOURS[i % len(COLOURS)]
             window = max(1, len(curve.steps) // 60)
-            loss, rate = smoothed(curve.loss, window), 100 * smoothed(curve.success, window)
+            loss, rate = smoothed(curve.loss, window), scale * smoothed(curve.success, window)
             dots: dict[str, Any] = {"marker": "o", "markersize": 4.5, "zorder": 3} if window == 1 else {}
             if window > 1:
                 left.plot(curve.steps, curve.loss, color=colour, alpha=0.18, linewidth=0.8)
             left.plot(curve.steps, loss, color=colour, linewidth=1.8, label=name, **dots)
-            ends = f": best {rate.max():.2f} %, last {rate[-1]:.2f} %" if window == 1 and len(rate) else ""
+            ends = ""
+            if window == 1 and np.isfinite(rate).any():
+                ends = ": best {:.{digits}}{unit}, last {:.{digits}}{unit}".format(
+                    best_of(rate), rate[-1], digits="4g" if squared_error else "2f", unit=unit
+                )
             right.plot(curve.steps, rate, color=colour, linewidth=1.8, label=name + ends, **dots)
             losses.append(loss[loss > 0])
-            rates.append(rate)
+            rates.append(rate[np.isfinite(rate)])
         shown = np.concatenate([*losses, []])
         if len(shown):
             left.set_yscale("log")
             left.set_ylim(shown.min() / 1.6, shown.max() * 1.6)
         left.set_title("loss")
-        right.set_title("success rate (%)")
-        _focus(right, rates)
+        right.set_title("mean squared error" if squared_error else "success rate (%)")
+        if not squared_error:
+            _focus(right, rates)
         for axes in (left, right):
             axes.set_xlabel("learning steps (batches)")
             axes.grid(visible=True, which="major")
             axes.set_axisbelow(True)
             axes.margins(x=0.02)
             if curves:
-                axes.legend(loc="upper right" if axes is left else "lower right")
+                axes.legend(loc="upper right" if axes is left or squared_error else "lower right")
         _save(figure, path)
 
 
@@ -162,7 +180,8 @@ def confusion_matrix(
     """Draws a confusion matrix: colour = part of the row, text = count.
 
     The diagonal is blue and the mistakes are red, on a scale of their own that ends at the most frequent mistake (at
-    least 10 % of its row), so that a few mistakes among many stimuli show. Counts are written for up to 40 classes.
+    least 10 % of its row), so that a few mistakes among many stimuli show. Counts are written for up to 40 classes,
+    with their part of the row in percent for up to 12; the row of a class without stimuli is white. Long names are cut.
 
     Arguments:
         counts (ndarray): Counts `[targets, estimates]`.
@@ -189,16 +208,17 @@ def confusion_matrix(
     wrong = np.where(np.eye(n, dtype=bool), 0.0, parts)
     pixels = colormaps["Reds"](0.14 + 0.6 * wrong / max(float(wrong.max()), 0.1))
     pixels[counts == 0] = (1.0, 1.0, 1.0, 1.0)
-    diagonal = np.arange(n)
-    pixels[diagonal, diagonal] = colormaps["Blues"](0.15 + 0.75 * np.diagonal(parts))
+    diagonal = np.flatnonzero(rows[:, 0])
+    pixels[diagonal, diagonal] = colormaps["Blues"](0.15 + 0.75 * np.diagonal(parts)[diagonal])
     with _styled(top=True, right=True):
-        side = min(12.0, max(4.0, 1.8 + 0.46 * n))
+        ticks = range(n) if n <= 40 else range(0, n, -(-n // 40))
+        labels = [_short(names[i] or str(i)) for i in ticks]
+        longest = max((len(label) for label in labels), default=0)
+        side = min(12.0, max(3.0, (0.62 if n <= 12 else 0.46) * n) + 1.6 + 0.075 * longest)
         figure = _figure(side, side)
         axes = figure.subplots()
         axes.imshow(pixels, interpolation="nearest")
-        ticks = range(n) if n <= 40 else range(0, n, -(-n // 40))
-        labels = [names[i] or str(i) for i in ticks]
-        slanted = max((len(label) for label in labels), default=0) > 3
+        slanted = longest > 3
         axes.set_xticks(ticks, labels, rotation=60 if slanted else 0, ha="right" if slanted else "center")
         axes.set_yticks(ticks, labels)
         axes.tick_params(length=0)
@@ -206,7 +226,7 @@ def confusion_matrix(
         axes.set_ylabel("target")
         right, total = int(np.trace(counts)), int(counts.sum())
         rate = f"{right} of {total} right ({100 * right / max(total, 1):.2f} %)"
-        axes.set_title(f"{title}\n{rate}" if title else rate)
+        figure.suptitle(f"{title}\n{rate}" if title else rate, fontsize=11, fontweight="bold", color=_INK)
         if n <= 40:
             axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
             axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
@@ -216,7 +236,12 @@ def confusion_matrix(
             for t, e in np.argwhere(counts > 0):
                 red, green, blue, _ = pixels[t, e]
                 dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-                axes.text(e, t, str(counts[t, e]), ha="center", va="center", size=size, color="white" if dark else _INK)
+                colour = "white" if dark else _INK
+                apart = 0.14 if n <= 12 else 0.0
+                axes.text(e, t - apart, str(counts[t, e]), ha="center", va="center", size=size, color=colour)
+                if n <= 12:
+                    part = f"{100 * parts[t, e]:.1f} %"
+                    axes.text(e, t + 0.2, part, ha="center", va="center", size=min(size, 7.0), color=colour)
         _save(figure, path)
 
 
@@ -246,7 +271,8 @@ def score_bars(
     with _styled():
         inches = min(24.0, max(5.5, 2.0 + 0.16 * n * (len(metrics) + 1)))
         columns = max(1, min(len(metrics), int(inches / 2.4)))
-        figure = _figure(inches, 3.4 + 0.25 * -(-len(metrics) // columns))
+        longest = max((len(_short(name)) for name in names), default=0)
+        figure = _figure(inches, 3.4 + 0.25 * -(-len(metrics) // columns) + 0.06 * longest)
         axes = figure.subplots()
         width = 0.8 / max(len(metrics), 1)
         at = np.arange(n)
@@ -259,7 +285,7 @@ def score_bars(
             )
             axes.axhline(100 * mean, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
         _focus(axes, [100 * values[np.isfinite(values)] for values in metrics.values()])
-        labels = [name or str(i) for i, name in enumerate(names)]
+        labels = [_short(name or str(i)) for i, name in enumerate(names)]
         slanted = max((len(label) for label in labels), default=0) > 3
         ticks = range(n) if n <= 100 else range(0, n, -(-n // 100))
         axes.set_xticks(
@@ -270,7 +296,7 @@ def score_bars(
         axes.set_axisbelow(True)
         axes.margins(x=0.01)
         axes.set_title(title)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22 if slanted else -0.1), ncols=columns)
+        figure.legend(loc="outside lower center", ncols=columns)
         _save(figure, path)
 
 

@@ -188,6 +188,49 @@ def test_recorded_labels_beyond_the_outputs() -> None:
 # ---- loss and gradient ----
 
 
+def reconstruction_error(t: np.ndarray, y: np.ndarray) -> np.ndarray:
+    bins = np.clip(np.floor((t.astype(np.float64) + 1) * 10), 0, 19).astype(int)
+    return (t - y) / np.bincount(bins.ravel(), minlength=20)[bins]
+
+
+def test_data_as_target_against_numpy() -> None:
+    generator = np.random.default_rng(1)
+    t, y = generator.uniform(-1.2, 1.2, (2, 5, 3, 4, 4)).astype(np.float32)
+    provider = TensorPlaceholder(tensor(t))
+    target = Score(provider, data_as_target=True, confusion_range_min=-1.0, confusion_quant_steps=7)
+    loss = target(tensor(y))
+    error = reconstruction_error(t, y)
+    np.testing.assert_allclose(loss._loss_source.gradient(), error, rtol=1e-5)
+    assert target.loss() == pytest.approx((error**2).sum() / 5, rel=1e-5)
+    assert target.get_average_success() == pytest.approx(((t - y) ** 2).mean(), rel=1e-5)
+    level = [np.clip(np.floor(6 * (v.astype(float) + 1) / 2 + 0.5), 0, 6).astype(int).ravel() for v in (t, y)]
+    matrix = np.zeros((7, 7), int)
+    np.add.at(matrix, tuple(level), 1)
+    assert (target.confusion_matrix() == matrix).all()
+
+
+def test_an_auto_encoder_learns_its_data(tmp_path: Path) -> None:
+    n2d2.global_variables.seed = 1
+    generator = np.random.default_rng(2)
+    data = generator.uniform(0, 1, (8, 1, 2, 2)).astype(np.float32)
+    provider = TensorPlaceholder(tensor(data))
+    fc = n2d2.cells.Fc(4, 4, solver=n2d2.solver.SGD(learning_rate=1.0))
+    target = Score(provider, data_as_target=True, log_dir=str(tmp_path))
+    for _ in range(300):
+        loss = target(fc(provider()))
+        loss.back_propagate()
+        loss.update()
+    assert target.get_average_success(window=1) < 0.1 * target.recent(0)[1]
+    target.log_success("run")
+    target.log_confusion_matrix("run")
+    names = {f.name for f in target.folder.iterdir()}
+    assert {"Success_run.png", "ConfusionMatrix_run.csv"} <= names
+    assert "Misclassified_run.dat" not in names
+    rows = list(csv.DictReader((target.folder / "Success_run.csv").read_text().splitlines()))
+    assert float(rows[-1]["success"]) == target.get_average_success(window=1)
+    assert [float(row["loss"]) for row in rows] == target.get_loss()
+
+
 def test_the_loss_trains_a_network() -> None:
     provider = source([[1.0, 2.0], [3.0, 4.0]], [0, 1])
     fc = n2d2.cells.Fc(
@@ -414,17 +457,24 @@ def test_parameters_that_change_between_batches() -> None:
     assert target.get_average_success() == 0.0
     target.binary_threshold = 0.25
     target.set_parameter("weak_target", -1)
-    target.confusion_range_min = -1
     target.clear_score()
     target(target.provider())
     assert target.get_average_success() == 1.0
-    assert (target.binary_threshold, target.weak_target, target.confusion_range_min) == (0.25, -1, -1.0)
-    with pytest.raises(WrongValue, match="confusion_range_max"):
-        target.confusion_range_max = -2.0
+    assert (target.binary_threshold, target.weak_target) == (0.25, -1)
+    with pytest.raises(WrongValue, match=r"`confusion_range_max` is 2.0, but has no meaning with data_as_target=False"):
+        target.confusion_range_max = 2.0
     with pytest.raises(WrongInputType, match="`binary_threshold` must be a float, got a str"):
         target.binary_threshold = "high"  # type: ignore[assignment]
     assert target.confusion_range_max == 1.0
     assert target.get_current_loss() == target.loss() == pytest.approx(0.36)
+    auto = Score(source([[0.4]], [1], "Test"), name="auto", data_as_target=True)
+    auto.confusion_range_min = -1
+    assert auto.confusion_range_min == -1.0
+    with pytest.raises(WrongValue, match="confusion_range_max"):
+        auto.confusion_range_max = -2.0
+    with pytest.raises(WrongValue, match="`binary_threshold` is 0.25, but has no meaning with data_as_target=True"):
+        auto.binary_threshold = 0.25
+    assert (auto.confusion_range_max, auto.binary_threshold) == (1.0, 0.5)
 
 
 DRAWN = {
@@ -457,8 +507,10 @@ def test_parameters_of_pictures_that_are_not_built(name: str) -> None:
     ("arguments", "error", "message"),
     [
         ({"data_as_target": 1}, WrongInputType, "`data_as_target` must be a bool, got int"),
-        ({"confusion_quant_steps": 1}, WrongValue, "`confusion_quant_steps` is 1, expected an integer from 2 to 4096"),
-        ({"confusion_range_min": 2.0}, WrongValue, "`confusion_range_max` is 1, expected a number above"),
+        ({"data_as_target": True, "confusion_quant_steps": 1}, WrongValue, "steps` is 1, expected an integer from 2 to"),
+        ({"data_as_target": True, "confusion_range_min": 2.0}, WrongValue, "max` is 1, expected a number above"),
+        ({"confusion_quant_steps": 5}, WrongValue, "`confusion_quant_steps` is 5, but has no meaning with data_as_tar"),
+        ({"data_as_target": True, "top_n": 2}, WrongValue, "`top_n` is 2, but has no meaning with data_as_target=True"),
         ({"topn": 2}, WrongValue, "Score: `topn` is not a parameter; did you mean `top_n`"),
         ({"top_n": 0}, WrongValue, "`top_n` is 0, expected an integer of at least 1"),
         ({"top_n": 1.5}, WrongInputType, r"`top_n` must be an int, got a float \(1.5\)"),

@@ -158,7 +158,12 @@ def passes(history: NDArray[np.float64], column: int) -> NDArray[np.float64]:
 
 
 def write_success(
-    stem: Path, histories: Mapping[str, NDArray[np.float64]], partition: str, top_n: int, title: str
+    stem: Path,
+    histories: Mapping[str, NDArray[np.float64]],
+    partition: str,
+    top_n: int,
+    title: str,
+    squared_error: bool = False,
 ) -> None:
     """Writes `<stem>.dat`, `.csv` and `.png`.
 
@@ -168,6 +173,7 @@ def write_success(
         partition (str): Partition of the `.dat` file.
         top_n (int): Above 1, the success written is the top-N success.
         title (str): Title of the picture.
+        squared_error (bool, optional): The success is a mean squared error, default=False
 
     Raises:
         FileError: A file cannot be written.
@@ -181,7 +187,7 @@ def write_success(
         write_text(_named(stem, ".dat"), "\n".join(lines) + "\n")
     rows = ([name, *map(_number, batch)] for name, batches in histories.items() for batch in batches.tolist())
     write_text(_named(stem, ".csv"), _csv(["partition", *HISTORY], rows))
-    plots.learning_curve(curves(histories, column), _named(stem, ".png"), title)
+    plots.learning_curve(curves(histories, column), _named(stem, ".png"), title, squared_error)
 
 
 def write_learning(path: Path, history: NDArray[np.float64], top_n: int) -> None:

@@ -40,6 +40,18 @@ def _only(default: Any) -> Callable[[str, str, Any], Any]:
     return check
 
 
+_FOR_DATA = {"confusion_range_min", "confusion_range_max", "confusion_quant_steps"}
+_FOR_LABELS = {
+    "target_value",
+    "default_value",
+    "top_n",
+    "labels_mapping",
+    "create_missing_labels",
+    "binary_threshold",
+    "weak_target",
+}
+
+
 class Score(Target):
     r"""Loss, gradient and score of the output of a classifier.
 
@@ -76,13 +88,13 @@ class Score(Target):
         binary_threshold (float, optional): Output above which a single channel means label 1, default=0.5
         weak_target (int, optional): Class that yields to the second most frequent one when several labels meet in one
             output pixel, -2: none, default=-2
-        data_as_target (bool, optional): The output should be equal to the provider's data, of the same shape,
-            default=False
-        confusion_range_min (float, optional): Value of the first step of the confusion matrix of data, to
+        data_as_target (bool, optional): The output should be equal to the provider's data, of the same shape, or in its
+            order if the output is `[n, c * h * w, 1, 1]`, default=False
+        confusion_range_min (float, optional): With `data_as_target`: value of the first step of the confusion matrix of data, to
             which all lower values belong, default=0.0
-        confusion_range_max (float, optional): Value of the last step of the confusion matrix of data, to which
+        confusion_range_max (float, optional): With `data_as_target`: value of the last step of the confusion matrix of data, to which
             all higher values belong, default=1.0
-        confusion_quant_steps (int, optional): Number of steps of values, 2 to 4096, default=10
+        confusion_quant_steps (int, optional): With `data_as_target`: number of steps of values, 2 to 4096, default=10
         no_display_label (int, optional): Kept for old scripts: pictures of estimated labels are not drawn yet, default=-1
         labels_hue_offset (int, optional): As `no_display_label`, default=0
         estimated_labels_value_display (bool, optional): As `no_display_label`, default=True
@@ -172,6 +184,9 @@ class Score(Target):
         refuse_unknown(type(self).__name__, unknown, Score.__init__)
         super().__init__(provider, name=name, log_dir=log_dir)
         given = locals()
+        check_bool(self._name, "data_as_target", data_as_target)
+        for n in self._parameters:
+            self._has_meaning(n, given[n], data_as_target)
         self._values = {
             n: given[n] if p.check is None else p.check(self._name, n, given[n]) for n, p in self._parameters.items()
         }
@@ -189,7 +204,14 @@ class Score(Target):
         self._output: Tensor | None = None
         self._ids: NDArray[np.uint32] | None = None
 
+    def _has_meaning(self, name: str, value: object, data: bool) -> None:
+        """Refuses an option that this kind of target would ignore."""
+        if name in (_FOR_LABELS if data else _FOR_DATA) and value != (Score.__init__.__kwdefaults__ or {})[name]:
+            what = f"parameter `{name}` is {value!r}, but has no meaning with data_as_target={data}"
+            raise WrongValue(f"{self._name}: {what}")
+
     def _write(self, name: str, value: object) -> None:
+        self._has_meaning(name, value, self.data_as_target)
         check = self._parameters[name].check
         if check is None:
             self._core.set({name: value})
@@ -610,7 +632,7 @@ class Score(Target):
         histories = {name: self._core.history(name) for name in self._core.partitions()}
         if not len(histories.get(partition, [])):
             raise StateError(f"{self._name}: nothing was evaluated in partition {partition} yet")
-        logs.write_success(self.folder / stem, histories, partition, self.top_n, self._name)
+        logs.write_success(self.folder / stem, histories, partition, self.top_n, self._name, self.data_as_target)
         if partition == "Validation" and len(histories.get("Learn", [])):
             name = f"{path}_LearningSuccess.dat" if self.top_n == 1 else f"{path}_LearningTopNSuccess.dat"
             logs.write_learning(self.folder / name, histories["Learn"], self.top_n)

@@ -291,7 +291,7 @@ impl Score {
         Ok(Evaluation { batch, gradient, estimated, values, targets })
     }
 
-    /// Loss, gradient and score of a batch whose target is the data itself, of the shape of the output; adds them to the
+    /// Loss, gradient and score of a batch whose target is the data itself, of the shape of the output or flattened to its channels; adds them to the
     /// record of the partition.
     ///
     /// ```text
@@ -307,7 +307,8 @@ impl Score {
     /// # Errors
     /// [`Error::Shape`] if data and output have different shapes, [`Error::Data`] for values that are not finite.
     pub fn evaluate_data<T: Float>(&mut self, partition: &str, output: &Tensor<T>, data: &Tensor<T>) -> Result<Evaluation<T>> {
-        if output.shape() != data.shape() || output.is_empty() {
+        let [n, c, h, w] = dims4(data.shape());
+        if ![data.shape(), &[n, c * h * w, 1, 1]].contains(&output.shape()) || output.is_empty() {
             let expected = format!("{:?}, that of the output", output.shape());
             return Err(Error::shape(&self.name, "shape of the data, which is the target", expected, format!("{:?}", data.shape())));
         }
@@ -316,7 +317,6 @@ impl Score {
             let what = format!("confusion_quant_steps is {}, but was {before} in earlier batches of {partition}", self.quantiser.steps);
             return Err(Error::state(&self.name, format!("{what}; call clear_score() first")));
         }
-        let n = output.shape()[0];
         let (t, y) = (data.to_vec(), output.to_vec());
         let size = y.len() / n;
         if let Some(at) = t.iter().zip(&y).position(|(t, y)| !t.is_finite() || !y.is_finite()) {
