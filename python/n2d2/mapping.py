@@ -78,6 +78,8 @@ class Mapping:
             raise StateError(
                 f"create_mapping: {nb_channels} channels cannot make {groups} groups of at least one channel"
             )
+        if nb_channels * nb_outputs > 2**31:
+            raise WrongValue(f"create_mapping: {nb_channels} channels times {nb_outputs} outputs is above {2**31}")
         mapping = Tensor([nb_channels, nb_outputs], datatype="bool")
         connected = mapping.to_numpy()
         for g in range(groups):

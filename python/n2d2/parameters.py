@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from n2d2 import _core
 from n2d2.error_handler import NotInitialized, StateError, WrongInputType, WrongValue
@@ -164,6 +164,22 @@ def check_word(*words: str) -> Callable[[str, str, Any], str]:
     return check
 
 
+def listed(value: Any) -> list[Any]:
+    """The elements of a list or array; a number, or an array without axes, is a list of one.
+
+    Arguments:
+        value (object): A list, an array or a number.
+
+    Example:
+        >>> listed(3), listed((1, 2))
+        ([3], [1, 2])
+    """
+    try:
+        return list(value)
+    except TypeError:
+        return [value]
+
+
 def pair(value: Any) -> list[int]:
     """`[height, width]`; one number stands for both.
 
@@ -174,8 +190,35 @@ def pair(value: Any) -> list[int]:
         >>> pair(3), pair([1, 2])
         ([3, 3], [1, 2])
     """
-    values = [int(v) for v in value] if hasattr(value, "__len__") else [int(value)]
+    values = [int(v) for v in listed(value)]
     return values * 2 if len(values) == 1 else values
+
+
+def check_count(owner: str, name: str, value: Any) -> int:
+    """An int from 1 to 2^31 - 1.
+
+    Arguments:
+        owner (str): Name of the object, for errors.
+        name (str): Name of the parameter, for errors.
+        value (object): What was given.
+
+    Raises:
+        WrongInputType: `value` is not an int.
+        WrongValue: It is below 1 or above 2^31 - 1.
+
+    Example:
+        >>> check_count("Conv_0", "nb_inputs", 3)
+        3
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise WrongInputType(f"{owner}: parameter `{name}` must be an int, got {type(value).__name__} ({value!r})")
+    try:
+        number = value.__index__()
+    except TypeError:
+        raise WrongInputType(f"{owner}: parameter `{name}` must be an int, got {type(value).__name__}") from None
+    if not 1 <= number < 2**31:
+        raise WrongValue(f"{owner}: parameter `{name}` is {number}, expected an integer from 1 to {2**31 - 1}")
+    return number
 
 
 class Parametrised:

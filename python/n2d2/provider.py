@@ -35,7 +35,7 @@ def _integer(owner: str, name: str, value: object, least: int) -> int:
         raise WrongInputType(f"{owner}: {name}", type(value), int) from None
     if isinstance(value, bool):
         raise WrongInputType(f"{owner}: {name}", bool, int)
-    if number < least:
+    if not least <= number < 2**63:
         raise WrongValue(f"{owner}: {name}", number, f"an integer of at least {least}")
     return number
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from n2d2 import _core
 from n2d2.error_handler import WrongInputType
-from n2d2.parameters import Parameter, Parametrised, check_model, refuse_unknown
+from n2d2.parameters import Parameter, Parametrised, check_model, listed, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def _floats(values: Any) -> list[float]:
-    return [float(v) for v in values] if hasattr(values, "__len__") else [float(values)]
+    return [float(v) for v in listed(values)]
 
 
 def _pairs(values: Any) -> list[list[int]]:

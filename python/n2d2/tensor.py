@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -217,7 +218,8 @@ class Tensor:
         import numpy as np
 
         sizes = _sizes(dims, "dims")
-        if dim_format not in ("Numpy", "N2D2"):
+        word: object = dim_format
+        if not isinstance(word, str) or word not in ("Numpy", "N2D2"):
             raise WrongValue("Tensor: dim_format", dim_format, ["Numpy", "N2D2"])
         if not isinstance(cuda, bool):
             raise WrongInputType("Tensor: cuda", type(cuda), bool)
@@ -238,9 +240,14 @@ class Tensor:
             fits = isinstance(given, (float, int) if python is float else python)
             if not fits or (isinstance(given, bool) and python is not bool):
                 raise WrongInputType(f"Tensor: value of a tensor of datatype {datatype!r}", type(given), python)
+        if math.prod(sizes) > 2**31:
+            raise WrongValue(f"Tensor: a tensor of shape {sizes} does not fit into memory, at most {2**31} values do")
+        if cell is not None and not hasattr(cell, "get_name"):
+            raise WrongInputType(f"Tensor: cell must be a cell or None, got {type(cell).__name__}")
         try:
-            self._array = np.full(sizes or [0], given or 0, dtype=_NUMPY_TYPES[datatype])
-        except OverflowError:
+            with np.errstate(over="raise"):
+                self._array = np.full(sizes or [0], given or 0, dtype=_NUMPY_TYPES[datatype])
+        except ArithmeticError:
             raise WrongValue(f"Tensor: value {given} is outside the range of datatype {datatype!r}") from None
         except (ValueError, MemoryError):
             raise WrongValue(f"Tensor: a tensor of shape {sizes} does not fit into memory") from None

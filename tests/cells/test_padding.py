@@ -51,7 +51,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
         ValueError,
         "e: parameter `right_pad` is 1048576, expected an integer from -32768 to 32768",
     ),
-    (lambda: Padding(1, 0, 0, None, name="e"), ValueError, "e: parameter `right_pad` is missing, expected a value"),
+    (lambda: Padding(1, 0, 0, None, name="e"), TypeError, "e: parameter `right_pad` must have a value, got None"),
     (lambda: Padding(1, 0, 0, 0, datatype="float"), ValueError, "Padding: `datatype` is not a parameter"),
     (lambda: Padding(1, 0, 0, 0, bottom_pad=1), ValueError, "Padding: `bottom_pad` is not a parameter; did you mean"),
     (

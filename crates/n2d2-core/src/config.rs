@@ -75,6 +75,17 @@ value_from! {
     Vec<usize> => Ints(|v| v.iter().map(|&v| v as i64).collect()),
 }
 
+/// The largest size that a parameter may have: sums of products of two fit a `usize`.
+const MAX_SIZE: usize = i32::MAX as usize;
+
+/// The most values of a tensor that a configuration may ask for: 8 GiB in single precision.
+pub const MAX_VALUES: usize = 1 << 31;
+
+/// The product of `sizes`, if it is at most [`MAX_VALUES`].
+pub fn values_of(sizes: &[usize]) -> Option<usize> {
+    sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).filter(|n| *n <= MAX_VALUES)
+}
+
 /// Named parameters of one object, in the order given.
 ///
 /// ```
@@ -215,11 +226,24 @@ impl Config {
     /// A size of at least 1, with a default where one is given.
     ///
     /// # Errors
-    /// [`Error::Value`] when missing without a default or below 1, [`Error::Type`] for anything but an int.
+    /// [`Error::Value`] when missing without a default, below 1 or above 2^31 - 1, [`Error::Type`] for anything but an int.
     pub fn count(&self, name: &str, default: Option<usize>) -> Result<usize> {
         match default.map_or_else(|| self.usize(name), |d| self.usize_or(name, d))? {
             0 => Err(self.error(name, 0, "an integer of at least 1")),
+            n if n > MAX_SIZE => Err(self.error(name, n, format!("an integer of at most {MAX_SIZE}"))),
             n => Ok(n),
+        }
+    }
+
+    /// Refuses a parameter that makes a tensor of these sizes too large, before memory is taken for it.
+    ///
+    /// # Errors
+    /// [`Error::Value`] above [`MAX_VALUES`].
+    pub fn fits(&self, name: &str, sizes: &[usize]) -> Result<()> {
+        let got = || self.get(name).map_or_else(|| "missing".to_string(), ToString::to_string);
+        match values_of(sizes) {
+            Some(_) => Ok(()),
+            None => Err(self.error(name, got(), format!("sizes that make at most {MAX_VALUES} weights, not {sizes:?}"))),
         }
     }
 
@@ -291,6 +315,9 @@ impl Config {
             (Some(v), _) => return Err(self.typed(name, v, "a list of int")),
         };
         match list.as_slice() {
+            [h, w] if (*h).max(*w) > MAX_SIZE as i64 => {
+                Err(self.error(name, format!("{list:?}"), format!("integers of at most {MAX_SIZE}")))
+            }
             [h, w] if *h >= min && *w >= min => Ok([*h as usize, *w as usize]),
             _ => Err(self.error(name, format!("{list:?}"), format!("[height, width] with integers of at least {min}"))),
         }
@@ -341,6 +368,19 @@ mod tests {
         assert_eq!(c.pair_or("b", None, 1).unwrap_err().to_string(), text);
         assert!(c.pair_or("c", None, 1).is_err());
         assert_eq!(c.pair_or("missing", None, 1).unwrap_err().code(), "value");
+    }
+
+    #[test]
+    fn sizes_beyond_reason_are_refused() {
+        let c = config! { "n" => 1i64 << 31, "k" => vec![1i64, i64::MAX], "m" => 1i64 << 30 };
+        let text = |e: crate::Error| e.to_string();
+        assert_eq!(text(c.count("n", None).unwrap_err()), ": parameter `n` is 2147483648, expected an integer of at most 2147483647");
+        let expected = ": parameter `k` is [1, 9223372036854775807], expected integers of at most 2147483647";
+        assert_eq!(text(c.pair_or("k", None, 1).unwrap_err()), expected);
+        assert!(c.fits("m", &[1 << 30, 2]).is_ok());
+        let expected = ": parameter `m` is 1073741824, expected sizes that make at most 2147483648 weights, not [1073741824, 3]";
+        assert_eq!(text(c.fits("m", &[1 << 30, 3]).unwrap_err()), expected);
+        assert!(c.fits("m", &[1 << 40, 1 << 40]).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from n2d2 import _core
 from n2d2.cells.trainable import Trainable
 from n2d2.error_handler import DataError, ShapeError, StateError, WrongInputType
-from n2d2.parameters import Parameter
+from n2d2.parameters import Parameter, check_count
 from n2d2.solver import Solver
 from n2d2.tensor import Tensor
 
@@ -117,7 +117,7 @@ class BatchNorm2d(Trainable):
         model: str | None = None,
         **unknown: object,
     ) -> None:
-        if nb_input_cells != 1:
+        if check_count("BatchNorm2d", "nb_input_cells", nb_input_cells) != 1:
             raise StateError(f"BatchNorm2d: nb_input_cells must be 1, got {nb_input_cells!r}")
         self._start("BatchNorm2d", locals())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from n2d2.cells.kernel_cell import KernelCell
 from n2d2.error_handler import StateError
 from n2d2.mapping import Mapping
-from n2d2.parameters import Parameter, pair
+from n2d2.parameters import Parameter, check_count, pair
 
 if TYPE_CHECKING:
     from n2d2.activation import ActivationFunction
@@ -194,6 +194,7 @@ class ConvDepthWise(Conv):
     ) -> None:
         if "mapping" in unknown:
             raise StateError("ConvDepthWise: `mapping` cannot be given, each channel is connected to itself; use Conv")
+        nb_channel = check_count("ConvDepthWise", "nb_channel", nb_channel)
         fixed = {"nb_inputs": nb_channel, "nb_outputs": nb_channel, "nb_input_cells": 1}
         self._start("Conv", {**locals(), **fixed, "mapping": Mapping(nb_channels_per_group=1)})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from n2d2.cells.neural_network_cell import NeuralNetworkCell
-from n2d2.parameters import Parameter
+from n2d2.parameters import Parameter, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _floats(values: Any) -> list[float]:
-    return [float(v) for v in values] if hasattr(values, "__len__") else [float(values)]
+    return [float(v) for v in listed(values)]
 
 
 class ElemWise(NeuralNetworkCell):

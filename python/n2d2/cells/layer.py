@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from n2d2.cells.iterable import Iterable
-from n2d2.error_handler import ShapeError, WrongInputType
+from n2d2.error_handler import ShapeError, StateError, WrongInputType
 from n2d2.interface import Interface
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Layer(Iterable):
             [[1, 3, 4, 4], [1, 5, 4, 4]]
         """
         tensors = self._tensors(inputs)
+        if not self._order:
+            raise StateError(f"{self._name}: a Layer without cells has no outputs; append() one")
         mapping = self.mapping
         if mapping is not None:
             sizes = [len(row) for row in mapping]

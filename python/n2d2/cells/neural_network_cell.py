@@ -56,6 +56,8 @@ class NeuralNetworkCell(Parametrised, Cell):
     """True if the class takes a `mapping`."""
     _exports: ClassVar[tuple[str, ...]] = ()
     _key_has_datatype: ClassVar[bool] = True
+    _inferred: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that the class takes from its input: they are None for the engine."""
 
     _handle: _core.Cell
     _inputs: list[Tensor]
@@ -85,6 +87,9 @@ class NeuralNetworkCell(Parametrised, Cell):
         for name, p in scalars.items():
             self._values[name] = given[name] if p.check is None else p.check(self._name, name, given[name])
         shared = {n: self._values[n] for n, p in scalars.items() if p.check is None}
+        # To the engine None means "not given", here it is a value that does not fit.
+        for name in (n for n, value in shared.items() if value is None and n not in self._inferred):
+            raise WrongInputType(f"{self._name}: parameter `{name}` must have a value, got None")
         self._handle = self._make(kind, {**shared, **engine})
         for name in shared:
             self._values[name] = self._normalised(name, self._values[name])

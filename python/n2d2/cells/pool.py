@@ -152,6 +152,8 @@ class GlobalPool2d(Pool):
         ONNX operators `GlobalMaxPool` and `GlobalAveragePool`.
     """
 
+    _inferred = frozenset({"pool_dims", "stride_dims", "padding_dims"})
+
     def __init__(
         self,
         *,

@@ -10,7 +10,7 @@ from n2d2.error_handler import ShapeError, StateError, WrongInputType, WrongValu
 from n2d2.filler import Filler, Normal
 from n2d2.mapping import Mapping as GroupMapping
 from n2d2.mapping import check_mapping
-from n2d2.parameters import Parameter, check_str
+from n2d2.parameters import Parameter, check_count, check_str
 from n2d2.solver import Solver
 from n2d2.tensor import Tensor
 
@@ -75,6 +75,11 @@ class WeightedCell(Trainable):
         given["unknown"] = unknown = dict(given["unknown"])
         for alias in [a for a in _ALIASES if a in unknown]:
             given[_ALIASES[alias]] = unknown.pop(alias)
+        owner = given["name"] if isinstance(given["name"], str) else self.get_type()
+        grouped = isinstance(given["mapping"], GroupMapping)
+        # The engine checks the others, unless a mapping of their size is made before it sees them.
+        for name in ("nb_inputs", "nb_outputs", "nb_input_cells") if grouped else ("nb_input_cells",):
+            given[name] = check_count(owner, name, given[name])
         cells = given["nb_input_cells"]
         mapping = given["mapping"]
         if isinstance(mapping, GroupMapping):

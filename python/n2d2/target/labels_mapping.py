@@ -115,6 +115,8 @@ def _entries(path: Path) -> list[tuple[int, str, int]]:
         raise MissingFileError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
+    except ValueError:
+        raise FileError(f"{str(path)!r} is not the name of a file") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error
     entries = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,6 @@ from n2d2.provider import Provider
 from n2d2.utils import generate_name
 
 if TYPE_CHECKING:
-    import os
-
     from n2d2.deepnet import DeepNet
     from n2d2.tensor import LossSource, Tensor
 
@@ -47,6 +46,9 @@ class Target(Parametrised):
             raise WrongValue(f"{type(self).__name__}: name", name, "a text with characters")
         self._name = name or generate_name(self)
         self._provider = provider
+        folder: object = log_dir
+        if not isinstance(folder, (str, os.PathLike)) or not isinstance(os.fspath(folder), str):
+            raise WrongInputType(f"{type(self).__name__}: log_dir", type(log_dir), (str, os.PathLike))
         self._log_dir = Path(log_dir)
 
     def __call__(self, output: Tensor) -> Tensor:

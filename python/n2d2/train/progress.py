@@ -268,6 +268,7 @@ class Progress:
             terminal, else `Lines`.
 
     Raises:
+        WrongInputType: `epochs` is not an int.
         WrongValue: `epochs` is below 1.
 
     Example:
@@ -285,6 +286,8 @@ class Progress:
     def __init__(
         self, target: Target, epochs: int = 1, *, stream: TextIO | None = None, report: Report | None = None
     ) -> None:
+        if isinstance(epochs, bool) or not isinstance(epochs, int):
+            raise WrongInputType("Progress: epochs", type(epochs), int)
         if epochs < 1:
             raise WrongValue("Progress: epochs", epochs, "at least 1")
         self.target = target

@@ -168,6 +168,7 @@ impl<T: Float> BatchNorm2d<T> {
     pub fn new(config: &Config) -> Result<Self> {
         config.only(&["nb_inputs", "epsilon", "moving_average_momentum"])?;
         let channels = config.count("nb_inputs", None)?;
+        config.fits("nb_inputs", &[channels, 4])?;
         let dims = [channels];
         let layout = || ParamLayout::row_major(&dims);
         let mut params = vec![

@@ -53,9 +53,10 @@ impl<T: Float> Conv<T> {
         let channels = config.count("nb_inputs", None)? * cells;
         let outputs = config.count("nb_outputs", None)?;
         let window = window(config)?;
+        config.fits("nb_inputs", &[outputs, channels])?;
         let mapping = Mapping::new(config, channels, outputs)?;
         let groups = mapping.groups();
-        let convolution = Convolution::new(window, [channels, outputs], groups, kernels);
+        let convolution = Convolution::new(config, window, [channels, outputs], groups, kernels)?;
         let [kh, kw] = window.kernel;
         let layout = convolution.weights_layout(false);
         let mut params = vec![Param::trainable("weights", &[outputs, channels / groups, kh, kw], layout)];
@@ -86,7 +87,7 @@ impl<T: Float> Conv<T> {
     fn prepare(&mut self, f: &Frame<'_, T>) -> Result<[usize; 4]> {
         let [n, _, h, w] = dims4(f.inputs[0].shape());
         let full = self.full_size(f.name, h, w)?;
-        self.convolution.prepare(n, [h, w], full);
+        self.convolution.prepare(f.name, n, [h, w], full)?;
         Ok([n, self.convolution.outputs, full[0], full[1]])
     }
 

@@ -8,9 +8,9 @@
 //! reads as it is; the adjoint reads a packed copy, made once for each change of the weights.
 
 use super::{Param, ParamLayout, Phase};
-use crate::config::Config;
+use crate::config::{Config, MAX_VALUES, values_of};
 use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
 
 /// Values of an item of the reduction.
@@ -28,7 +28,7 @@ impl Mapping {
     /// Reads the parameter `mapping`.
     ///
     /// # Errors
-    /// [`crate::Error::Type`] for anything but a bool matrix, [`crate::Error::Value`] for one of another size.
+    /// [`Error::Type`] for anything but a bool matrix, [`Error::Value`] for one of another size.
     pub(super) fn new(config: &Config, channels: usize, outputs: usize) -> Result<Self> {
         let Some((rows, columns, connected)) = config.mask("mapping")? else {
             return Ok(Mapping::Groups(1));
@@ -122,14 +122,31 @@ pub(super) struct Convolution<T: Float> {
 }
 
 impl<T: Float> Convolution<T> {
-    pub(super) fn new(window: Window, [channels, outputs]: [usize; 2], groups: usize, kernels: &'static Kernels<T>) -> Self {
+    /// A convolution, whose parameters come from `config`.
+    ///
+    /// # Errors
+    /// [`Error::Value`] if the weights, as they lie in memory or packed for the adjoint, are too many.
+    pub(super) fn new(
+        config: &Config,
+        window: Window,
+        [channels, outputs]: [usize; 2],
+        groups: usize,
+        kernels: &'static Kernels<T>,
+    ) -> Result<Self> {
+        let depthwise = groups > 1 && channels == groups && outputs == groups;
+        let [cg, kg] = [channels / groups, outputs / groups];
+        let [rows, columns] = window.kernel;
+        for (blocked, plain) in [(kg, cg), (cg, kg)] {
+            let block = if depthwise { 1 } else { kernels.width(blocked).block };
+            config.fits("kernel_dims", &[groups, blocked.next_multiple_of(block), plain, rows, columns])?;
+        }
         let empty = || Tensor::zeros(&[0]);
-        Convolution {
+        Ok(Convolution {
             window,
             channels,
             outputs,
             groups,
-            depthwise: groups > 1 && channels == groups && outputs == groups,
+            depthwise,
             kernels,
             plan: None,
             packed: empty(),
@@ -137,7 +154,7 @@ impl<T: Float> Convolution<T> {
             padded: None,
             weight_parts: empty(),
             bias_parts: empty(),
-        }
+        })
     }
 
     /// Channels and outputs of a group.
@@ -178,25 +195,41 @@ impl<T: Float> Convolution<T> {
         ParamLayout { per_group, group_stride: padded, block: padded, block_stride: 0, strides, inner: 1, inner_stride: 0, len }
     }
 
-    /// Prepares passes over `n` images `[h, w]` whose output is `[oh, ow]`.
-    pub(super) fn prepare(&mut self, n: usize, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) {
+    /// Prepares passes of the cell `name` over `n` images `[h, w]` whose output is `[oh, ow]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the images with their border, which the weight gradient reads, or the output have too many values.
+    pub(super) fn prepare(&mut self, name: &str, n: usize, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) -> Result<()> {
         let (image, full) = ([h, w, self.channels], [oh, ow, self.outputs]);
         if self.plan.as_ref().is_some_and(|p| p.n == n && p.image == image && p.full == full) {
-            return;
+            return Ok(());
         }
         let [cg, kg] = self.per_group();
         let [ph, pw] = self.window.padding;
         let padded = [h + 2 * ph, w + 2 * pw, self.channels];
+        for [height, width, channels] in [padded, full] {
+            let shape = [n, channels, height, width];
+            if values_of(&shape).is_none() {
+                let expected = format!("at most {MAX_VALUES} values");
+                return Err(Error::shape(name, "images with their padding", expected, format!("shape {shape:?}")));
+            }
+        }
+        let adjoint = Geometry::backward(&self.window, image, full, kg);
+        // Images smaller than the stride do not need every tap.
+        if self.plan.as_ref().is_some_and(|p| p.adjoint.taps() != adjoint.taps()) {
+            self.packed_version = 0;
+        }
         self.plan = Some(Plan {
             n,
             image,
             full,
             sweep: Geometry::forward(&self.window, image, full, cg),
-            adjoint: Geometry::backward(&self.window, image, full, kg),
+            adjoint,
             gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, padded, full, self.groups)),
             padded,
             image_groups: n.min(16),
         });
+        Ok(())
     }
 
     fn plan(&self) -> &Plan {

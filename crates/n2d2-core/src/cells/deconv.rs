@@ -42,9 +42,10 @@ impl<T: Float> Deconv<T> {
         let channels = config.count("nb_inputs", None)? * cells;
         let outputs = config.count("nb_outputs", None)?;
         let window = window(config)?;
+        config.fits("nb_inputs", &[outputs, channels])?;
         let mapping = Mapping::new(config, channels, outputs)?;
         let groups = mapping.groups();
-        let convolution = Convolution::new(window, [outputs, channels], groups, kernels);
+        let convolution = Convolution::new(config, window, [outputs, channels], groups, kernels)?;
         let [kh, kw] = window.kernel;
         let layout = convolution.weights_layout(true);
         let mut params = vec![Param::trainable("weights", &[outputs, channels / groups, kh, kw], layout)];
@@ -77,8 +78,7 @@ impl<T: Float> Deconv<T> {
     fn prepare(&mut self, f: &Frame<'_, T>) -> Result<()> {
         let [n, _, h, w] = dims4(f.inputs[0].shape());
         let output = self.output_size(f.name, [h, w])?;
-        self.convolution.prepare(n, output, [h, w]);
-        Ok(())
+        self.convolution.prepare(f.name, n, output, [h, w])
     }
 
     /// Items of the second backward phase: bands of the input gradient, weight gradients, bias gradients.

@@ -54,6 +54,7 @@ impl<T: Float> Fc<T> {
         let inputs = config.count("nb_inputs", None)? * cells;
         let outputs = config.count("nb_outputs", None)?;
         let block = kernels.width(outputs).block;
+        config.fits("nb_inputs", &[outputs.next_multiple_of(block), inputs])?;
         let mut params = vec![Param::trainable("weights", &[outputs, inputs], Self::layout(inputs, outputs, block, 1))];
         params[0].fill_blocks = cells;
         params[0].mask = Mapping::new(config, inputs, outputs)?.into_mask(inputs, outputs);

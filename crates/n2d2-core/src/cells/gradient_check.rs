@@ -19,11 +19,12 @@ const RTOL: f64 = 1e-3;
 const SINGLE: f64 = 2e-6;
 
 /// A cell with its parameters, and what it is given.
-struct Case {
-    kind: &'static str,
-    config: Config,
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) kind: &'static str,
+    pub(super) config: Config,
     /// Shapes of the inputs.
-    inputs: Vec<[usize; 4]>,
+    pub(super) inputs: Vec<[usize; 4]>,
     activation: Option<(&'static str, Config)>,
     learn: bool,
 }
@@ -36,16 +37,16 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    fn on(kind: &'static str, config: Config, inputs: &[[usize; 4]]) -> Self {
+    pub(super) fn on(kind: &'static str, config: Config, inputs: &[[usize; 4]]) -> Self {
         Case { kind, config, inputs: inputs.to_vec(), activation: None, learn: true }
     }
 
-    fn with(mut self, activation: &'static str, config: Config) -> Self {
+    pub(super) fn with(mut self, activation: &'static str, config: Config) -> Self {
         self.activation = Some((activation, config));
         self
     }
 
-    fn at_test(mut self) -> Self {
+    pub(super) fn at_test(mut self) -> Self {
         self.learn = false;
         self
     }
@@ -56,14 +57,14 @@ const IMAGES: [[usize; 4]; 8] =
     [[2, 3, 5, 6], [1, 1, 7, 3], [3, 2, 4, 4], [1, 4, 3, 3], [2, 1, 1, 5], [1, 5, 6, 2], [2, 2, 2, 2], [1, 3, 1, 1]];
 
 /// `base` with the parameters of `more` added or replaced.
-fn with(base: &Config, more: &Config) -> Config {
+pub(super) fn with(base: &Config, more: &Config) -> Config {
     let mut c = base.clone();
     more.iter().for_each(|(n, v)| c.set(n, v.clone()));
     c
 }
 
 /// A mapping of `channels` rows and `outputs` columns where `connected(channel, output)`.
-fn mapping(channels: usize, outputs: usize, connected: impl Fn(usize, usize) -> bool) -> Value {
+pub(super) fn mapping(channels: usize, outputs: usize, connected: impl Fn(usize, usize) -> bool) -> Value {
     Value::Mask(channels, outputs, (0..channels * outputs).map(|i| connected(i / outputs, i % outputs)).collect())
 }
 
@@ -281,7 +282,7 @@ fn values(len: usize, salt: usize) -> Vec<f64> {
 }
 
 /// A case set up with its values.
-struct Check<T: Float> {
+pub(super) struct Check<T: Float> {
     unit: Arc<Unit<T>>,
     inputs: Vec<Vec<T>>,
     shapes: Vec<[usize; 4]>,
@@ -296,12 +297,12 @@ fn wide<T: Float>(values: &[T]) -> Vec<f64> {
 }
 
 /// What a pass forth and back gives, by name.
-type Results = Vec<(String, Vec<f64>)>;
+pub(super) type Results = Vec<(String, Vec<f64>)>;
 
 impl<T: Float> Check<T> {
     /// # Errors
     /// Those of the constructor and of the shapes.
-    fn new(case: &Case) -> Result<Self> {
+    pub(super) fn new(case: &Case) -> Result<Self> {
         let unit = Unit::new("cell", case.kind, &case.config)?;
         let shapes: Vec<&[usize]> = case.inputs.iter().map(<[usize; 4]>::as_slice).collect();
         unit.with(|u| {
@@ -329,7 +330,7 @@ impl<T: Float> Check<T> {
     }
 
     /// Output, and the gradients of inputs and trainable parameters for a fixed gradient of the output.
-    fn results(&self) -> Result<Results> {
+    pub(super) fn results(&self) -> Result<Results> {
         let (inputs, y) = self.pass()?;
         let gy = values(y.tensor().len(), 11);
         y.back_propagate(Some(Tensor::from_vec(of(&gy), y.tensor().shape())?))?;
@@ -408,11 +409,16 @@ fn check(case: &Case) -> Result<Vec<String>> {
 
 /// What differs between the fast kernels in 32 bits and the portable ones in 64.
 fn compare(case: &Case) -> Result<Vec<String>> {
+    compare_within(case, SINGLE)
+}
+
+/// The same, with a tolerance as a part of the largest value of a tensor (or of 1).
+pub(super) fn compare_within(case: &Case, tolerance: f64) -> Result<Vec<String>> {
     let (single, double) = (Check::<f32>::new(case)?.results()?, Check::<f64>::new(case)?.results()?);
     let mut wrong = Vec::new();
     for ((what, s), (_, d)) in single.iter().zip(&double) {
         let largest = d.iter().fold(1.0f64, |m, v| m.max(v.abs()));
-        differences(what, s, d, |_| SINGLE * largest, &mut wrong);
+        differences(what, s, d, |_| tolerance * largest, &mut wrong);
     }
     Ok(wrong)
 }

@@ -138,3 +138,5 @@ catalogue! {
 
 #[cfg(test)]
 mod gradient_check;
+#[cfg(test)]
+mod property_test;

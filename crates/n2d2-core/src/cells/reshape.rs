@@ -6,7 +6,7 @@
 //! Shapes: `[n, c, h, w]` to `[n, channels, height, width]`. Source: ONNX `Reshape`.
 
 use super::{Cell, Frame, Inputs, Phase};
-use crate::config::Config;
+use crate::config::{Config, values_of};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, dims4};
 use std::marker::PhantomData;
@@ -78,9 +78,10 @@ impl<T: Float> Cell<T> for Reshape<T> {
             }
         }
         if let Some(inferred) = self.dims.iter().position(|d| *d == -1) {
-            dims[inferred] = (c * h * w) / dims.iter().product::<usize>();
+            // A product that is too large infers 0, which fits no input.
+            dims[inferred] = values_of(&dims).map_or(0, |known| c * h * w / known);
         }
-        if dims.iter().product::<usize>() != c * h * w {
+        if values_of(&dims) != Some(c * h * w) {
             let got = format!("{:?}, which makes {dims:?}", self.dims);
             return Err(Error::shape(name, "`dims`", format!("a shape of the {} values of an input [{w}, {h}, {c}]", c * h * w), got));
         }

@@ -97,9 +97,9 @@ impl<T: Float> Resize<T> {
     /// The errors of [`Config`]; [`crate::Error::Value`] for a size outside 1 to 32768 or another mode.
     pub fn new(config: &Config) -> Result<Self> {
         config.only(&["outputs_width", "outputs_height", "resize_mode", "align_corners"])?;
-        let side = |name: &str| match config.count(name, None)? {
+        let side = |name: &str| match config.usize(name)? {
             v if v > MAX_SIDE => Err(config.error(name, v, format!("at most {MAX_SIDE} pixels"))),
-            v => Ok(v),
+            _ => config.count(name, None),
         };
         let (width, height) = (side("outputs_width")?, side("outputs_height")?);
         if config.get("resize_mode").is_none() {

@@ -13,6 +13,7 @@ use super::dataset::SharedDataset;
 use super::partition::Partition;
 use super::prefetch::{Ahead, Prefetch};
 use super::transform::{Transform, TransformFn};
+use crate::config::{MAX_VALUES, values_of};
 use crate::error::{Error, Result};
 use crate::random::{self, Mt19937, Stream};
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Provider {
     /// `batch_size`, of the partition Test.
     ///
     /// # Errors
-    /// [`Error::Value`] for a size or a batch size of 0 or with another number of dimensions.
+    /// [`Error::Value`] for a size or a batch size of 0, with another number of dimensions, or beyond reason.
     pub fn new(name: &str, dataset: SharedDataset, size: &[usize], batch_size: usize) -> Result<Self> {
         let shape = match *size {
             [w, h] => [h, w, 1],
@@ -99,6 +100,12 @@ impl Provider {
         }
         if batch_size == 0 {
             return Err(Error::value(name, "batch_size", batch_size, "an integer of at least 1"));
+        }
+        let [h, w, c] = shape;
+        // A single image is checked when memory is taken for it.
+        if batch_size > 1 && values_of(&[batch_size, c, h, w]).is_none() {
+            let expected = format!("batches of at most {MAX_VALUES} values, not [{batch_size}, {c}, {h}, {w}]");
+            return Err(Error::value(name, "batch_size", batch_size, expected));
         }
         Ok(Provider {
             name: name.into(),

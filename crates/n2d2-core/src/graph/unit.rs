@@ -3,7 +3,7 @@
 use super::var::{Node, Slot, Var};
 use crate::activation::{Activation, ActivationFn};
 use crate::cells::{self, Cell, Frame, Inputs, Phase, Saved, Statistics};
-use crate::config::Config;
+use crate::config::{Config, MAX_VALUES, values_of};
 use crate::device::cpu::parallel_for;
 use crate::error::{Error, Result};
 use crate::random;
@@ -118,6 +118,9 @@ impl<T: Float> Unit<T> {
         let tensors = self.join(inner.cell.inputs(), inputs)?;
         let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
         let shape = inner.cell.output_shape(&self.name, &shapes)?;
+        if values_of(&shape).is_none() {
+            return Err(Error::shape(&self.name, "output", format!("at most {MAX_VALUES} values"), format!("shape {shape:?}")));
+        }
         let (values, index) = inner.cell.saved(&shapes, &shape);
         let saved = Saved { values: Tensor::uninit(&[values]), index: Tensor::uninit(&[index]) };
         let output = Tensor::uninit(&shape);

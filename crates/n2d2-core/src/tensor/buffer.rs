@@ -4,7 +4,7 @@
 //! network, so released blocks go to a free list by size class and come back for the next tensor of that class.
 
 use super::Element;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::any::Any;
 use std::collections::HashMap;
 use std::ptr::NonNull;
@@ -50,7 +50,8 @@ fn take(bytes: usize) -> NonNull<u8> {
         // SAFETY: the layout has a size of at least 256 bytes.
         None => unsafe { alloc(layout(bytes)) },
     };
-    NonNull::new(p).unwrap_or_else(|| handle_alloc_error(layout(bytes)))
+    // A panic becomes an exception in Python; an abort would take the whole process with it.
+    NonNull::new(p).unwrap_or_else(|| panic!("out of memory: {bytes} bytes asked for; take a smaller batch, image or network"))
 }
 
 fn give(p: NonNull<u8>, bytes: usize) {

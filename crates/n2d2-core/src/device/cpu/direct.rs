@@ -73,17 +73,18 @@ pub struct Geometry {
 /// A tap along one axis: its index in the kernel and its local offset.
 type AxisTap = (usize, usize);
 
-/// Phases along one axis of the gradient of a strided convolution: for each residue the taps and local offsets, then the
-/// first local offset and the reach.
-fn phases(kernel: usize, stride: usize, padding: usize, dilation: usize) -> (Vec<Vec<AxisTap>>, isize, usize) {
+/// The first `count` phases along one axis of the gradient of a strided convolution: for each residue the taps and local
+/// offsets, then the first local offset and the reach.
+fn phases(count: usize, w: &Window, axis: usize) -> (Vec<Vec<AxisTap>>, isize, usize) {
+    let [kernel, stride, padding, dilation] = [w.kernel, w.stride, w.padding, w.dilation].map(|sizes| sizes[axis]);
     let offset = |a: usize, r: usize| {
         let v = a as isize + padding as isize - (r * dilation) as isize;
         (v.rem_euclid(stride as isize) == 0).then(|| v.div_euclid(stride as isize))
     };
-    let all: Vec<isize> = (0..stride).flat_map(|a| (0..kernel).filter_map(move |r| offset(a, r))).collect();
+    let all: Vec<isize> = (0..count).flat_map(|a| (0..kernel).filter_map(move |r| offset(a, r))).collect();
     let low = all.iter().copied().min().unwrap_or(0);
     let high = all.iter().copied().max().unwrap_or(0);
-    let taps = (0..stride).map(|a| (0..kernel).rev().filter_map(|r| offset(a, r).map(|e| (r, (e - low) as usize))).collect()).collect();
+    let taps = (0..count).map(|a| (0..kernel).rev().filter_map(|r| offset(a, r).map(|e| (r, (e - low) as usize))).collect()).collect();
     (taps, low, (high - low + 1) as usize)
 }
 
@@ -114,10 +115,11 @@ impl Axis {
     }
 
     fn backward(w: &Window, axis: usize, input: usize) -> Self {
-        let stride = w.stride[axis];
-        let (taps, first, reach) = phases(w.kernel[axis], stride, w.padding[axis], w.dilation[axis]);
-        let pixels = (0..stride).map(|a| input.saturating_sub(a).div_ceil(stride)).collect();
-        Axis { taps, first, reach, step: 1, pixels, target_step: stride }
+        // An image smaller than the stride has one pixel of each phase that it reaches.
+        let count = w.stride[axis].min(input);
+        let (taps, first, reach) = phases(count, w, axis);
+        let pixels = (0..count).map(|a| (input - a).div_ceil(count)).collect();
+        Axis { taps, first, reach, step: 1, pixels, target_step: count }
     }
 
     /// Runs of pixels of phase `a` that have the same taps inside a source of `size`, and these taps.
