@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import n2d2
 from support.reference import Activation, Array, Layer
 
-RTOL = 1e-4
+RTOL = 1e-5
 
 sizes = st.integers(1, 9)
 batches = st.integers(1, 4)

@@ -206,7 +206,9 @@ class Score(Target):
 
     def _has_meaning(self, name: str, value: object, data: bool) -> None:
         """Refuses an option that this kind of target would ignore."""
-        if name in (_FOR_LABELS if data else _FOR_DATA) and value != (Score.__init__.__kwdefaults__ or {})[name]:
+        default = (Score.__init__.__kwdefaults__ or {}).get(name)
+        unchanged = isinstance(value, (bool, int, float, str)) and value == default
+        if name in (_FOR_LABELS if data else _FOR_DATA) and not unchanged:
             what = f"parameter `{name}` is {value!r}, but has no meaning with data_as_target={data}"
             raise WrongValue(f"{self._name}: {what}")
 
