@@ -17,7 +17,7 @@ UPDATES = 5
 
 
 def rate(p: Any, updates: int, batch: int) -> float:
-    """The learning rate after a number of updates, as single precision holds it: one that is 0 there changes nothing."""
+    """The learning rate after a number of updates, in single precision: one that is 0 there changes nothing."""
     lr, decay, policy = p["learning_rate"], p["learning_rate_decay"], p["learning_rate_policy"]
     if p["max_iterations"]:
         updates = min(updates, p["max_iterations"])
