@@ -71,6 +71,18 @@ def test_maps_of_every_size_against_numpy(labels_size: tuple[int, int], weak: in
     assert target.get_average_success() == pytest.approx(success)
 
 
+def test_a_map_of_one_channel_is_binary() -> None:
+    y = np.array([[[[0.25, 0.75], [0.6, -0.5]]]], np.float32)
+    labels = np.array([[[[1, 1], [0, -1]]]], np.int32)
+    provider = TensorPlaceholder(n2d2.Tensor.from_numpy(y), n2d2.Tensor.from_numpy(labels))
+    target = Score(provider)
+    loss = target(provider())
+    expected = np.array([[[[0.375, 0.125], [-0.6, 0.0]]]])
+    np.testing.assert_allclose(loss._loss_source.gradient(), expected, rtol=1e-6)
+    assert target.loss() == pytest.approx((expected**2).sum())
+    assert target.confusion_matrix().tolist() == [[0, 1], [1, 1]]
+
+
 def test_maps_do_not_depend_on_the_number_of_threads() -> None:
     generator = np.random.default_rng(3)
     y = generator.uniform(0, 1, (8, 5, 32, 32)).astype(np.float32)

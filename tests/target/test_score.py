@@ -321,34 +321,6 @@ def test_data_as_target_trains_an_auto_encoder() -> None:
     assert target.confusion_matrix().shape == (4, 4)
 
 
-@pytest.mark.parametrize(
-    ("shape", "labels_shape"),
-    [((2, 3, 4, 4), (2, 4, 4)), ((2, 3, 2, 2), (2, 4, 4)), ((1, 5, 3, 2), (1, 6, 4)), ((2, 1, 3, 3), (2, 3, 3))],
-)
-def test_maps_agree_with_numpy(shape: tuple[int, ...], labels_shape: tuple[int, ...]) -> None:
-    """Each output pixel takes the label that fills most of it; an error counts 1 / (pixels of the class)."""
-    rng = np.random.default_rng(5)
-    n, c, h, w = shape
-    y = rng.normal(size=shape).astype(np.float32)
-    labels = rng.integers(-1, max(c, 2), size=labels_shape)
-    if labels_shape[1:] != (h, w):
-        # Blocks of one label each, so that there is nothing to decide.
-        labels = labels[:, :h, :w].repeat(labels_shape[1] // h, axis=1).repeat(labels_shape[2] // w, axis=2)
-    small = labels[:, :: labels_shape[1] // h, :: labels_shape[2] // w]
-    expected = np.zeros(shape)
-    for i in range(n):
-        for label in range(max(c, 2)):
-            here = small[i] == label
-            for k in range(c) if here.any() else ():
-                wanted = float(label == 1 if c == 1 else label == k)
-                expected[i, k][here] = (wanted - y[i, k][here]) / here.sum()
-    provider = source(y, labels)
-    target = Score(provider)
-    loss = target(identity(provider()))
-    np.testing.assert_allclose(loss._loss_source.gradient(), expected, rtol=1e-5, atol=1e-6)
-    assert loss[0] == pytest.approx((expected**2).sum() / n, rel=1e-5)
-
-
 # ---- statistics ----
 
 

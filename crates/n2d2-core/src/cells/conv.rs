@@ -10,7 +10,7 @@
 //!
 //! Source: ONNX operator `Conv`; sub-sampling and mapping as N2D2.
 
-use super::convolution::{Convolution, Mapping, pairs, window};
+use super::convolution::{Convolution, pairs};
 use super::{Cell, Frame, Param, Phase, Statistics};
 use crate::config::Config;
 use crate::device::cpu::Kernels;
@@ -49,22 +49,7 @@ impl<T: Float> Conv<T> {
     /// A convolution on given kernels, so that tests can compare instruction sets.
     pub(crate) fn with_kernels(config: &Config, kernels: &'static Kernels<T>) -> Result<Self> {
         config.only(KEYS)?;
-        let cells = config.count("nb_input_cells", Some(1))?;
-        let channels = config.count("nb_inputs", None)? * cells;
-        let outputs = config.count("nb_outputs", None)?;
-        let window = window(config)?;
-        config.fits("nb_inputs", &[outputs, channels])?;
-        let mapping = Mapping::new(config, channels, outputs)?;
-        let groups = mapping.groups();
-        let convolution = Convolution::new(config, window, [channels, outputs], groups, kernels)?;
-        let [kh, kw] = window.kernel;
-        let layout = convolution.weights_layout(false);
-        let mut params = vec![Param::trainable("weights", &[outputs, channels / groups, kh, kw], layout)];
-        params[0].fill_blocks = if groups == 1 { cells } else { 1 };
-        mapping.mask(&mut params[0]);
-        if !config.bool_or("no_bias", false)? {
-            params.push(Param::trainable("bias", &[outputs], convolution.bias_layout(outputs)));
-        }
+        let (convolution, params) = Convolution::of_cell(config, false, kernels)?;
         let sub_sample = config.pair_or("sub_sample_dims", Some([1, 1]), 1)?;
         Ok(Conv { convolution, sub_sample, params, unsampled: None, preparation: [0; 3] })
     }

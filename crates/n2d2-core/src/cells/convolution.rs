@@ -78,7 +78,7 @@ impl Mapping {
 ///
 /// # Errors
 /// The errors of [`Config`].
-pub(super) fn window(config: &Config) -> Result<Window> {
+fn window(config: &Config) -> Result<Window> {
     Ok(Window {
         kernel: config.pair_or("kernel_dims", None, 1)?,
         stride: config.pair_or("stride_dims", Some([1, 1]), 1)?,
@@ -122,17 +122,36 @@ pub(super) struct Convolution<T: Float> {
 }
 
 impl<T: Float> Convolution<T> {
+    /// The convolution of a cell, and the cell's weights and bias; with `adjoint` it goes from the cell's outputs to its inputs.
+    ///
+    /// # Errors
+    /// The errors of [`Config`] and [`Mapping::new`]; [`crate::Error::Value`] for too many weights.
+    pub(super) fn of_cell(config: &Config, adjoint: bool, kernels: &'static Kernels<T>) -> Result<(Self, Vec<Param<T>>)> {
+        let cells = config.count("nb_input_cells", Some(1))?;
+        let channels = config.count("nb_inputs", None)? * cells;
+        let outputs = config.count("nb_outputs", None)?;
+        let window = window(config)?;
+        config.fits("nb_inputs", &[outputs, channels])?;
+        let mapping = Mapping::new(config, channels, outputs)?;
+        let groups = mapping.groups();
+        let ends = if adjoint { [outputs, channels] } else { [channels, outputs] };
+        let convolution = Convolution::new(config, window, ends, groups, kernels)?;
+        let [kh, kw] = window.kernel;
+        let layout = convolution.weights_layout(adjoint);
+        let mut params = vec![Param::trainable("weights", &[outputs, channels / groups, kh, kw], layout)];
+        params[0].fill_blocks = if groups == 1 { cells } else { 1 };
+        mapping.mask(&mut params[0]);
+        if !config.bool_or("no_bias", false)? {
+            params.push(Param::trainable("bias", &[outputs], convolution.bias_layout(outputs)));
+        }
+        Ok((convolution, params))
+    }
+
     /// A convolution, whose parameters come from `config`.
     ///
     /// # Errors
     /// [`Error::Value`] if the weights, as they lie in memory or packed for the adjoint, are too many.
-    pub(super) fn new(
-        config: &Config,
-        window: Window,
-        [channels, outputs]: [usize; 2],
-        groups: usize,
-        kernels: &'static Kernels<T>,
-    ) -> Result<Self> {
+    fn new(config: &Config, window: Window, [channels, outputs]: [usize; 2], groups: usize, kernels: &'static Kernels<T>) -> Result<Self> {
         let depthwise = groups > 1 && channels == groups && outputs == groups;
         let [cg, kg] = [channels / groups, outputs / groups];
         let [rows, columns] = window.kernel;
@@ -163,7 +182,7 @@ impl<T: Float> Convolution<T> {
     }
 
     /// Where the weight `[output, channel of the group, r, s]` lies; with `adjoint`, `[channel, output of the group, r, s]`.
-    pub(super) fn weights_layout(&self, adjoint: bool) -> ParamLayout {
+    fn weights_layout(&self, adjoint: bool) -> ParamLayout {
         let [cg, kg] = self.per_group();
         let [kh, kw] = self.window.kernel;
         if self.depthwise {
@@ -186,7 +205,7 @@ impl<T: Float> Convolution<T> {
     }
 
     /// Where the biases of `targets` maps lie: each group padded to whole blocks of the kernel that writes them.
-    pub(super) fn bias_layout(&self, targets: usize) -> ParamLayout {
+    fn bias_layout(&self, targets: usize) -> ParamLayout {
         let per_group = if self.depthwise { targets } else { targets / self.groups };
         let block = self.kernels.width(per_group).block;
         let padded = if self.depthwise { targets } else { per_group.next_multiple_of(block) };

@@ -11,7 +11,7 @@
 //!
 //! Source: M. D. Zeiler et al., "Deconvolutional networks", CVPR 2010; ONNX operator `ConvTranspose`.
 
-use super::convolution::{Convolution, Mapping, pairs, window};
+use super::convolution::{Convolution, pairs};
 use super::{Cell, Frame, Param, Phase, Statistics};
 use crate::config::Config;
 use crate::device::cpu::Kernels;
@@ -38,23 +38,8 @@ impl<T: Float> Deconv<T> {
     /// A transposed convolution on given kernels, so that tests can compare instruction sets.
     pub(crate) fn with_kernels(config: &Config, kernels: &'static Kernels<T>) -> Result<Self> {
         config.only(KEYS)?;
-        let cells = config.count("nb_input_cells", Some(1))?;
-        let channels = config.count("nb_inputs", None)? * cells;
-        let outputs = config.count("nb_outputs", None)?;
-        let window = window(config)?;
-        config.fits("nb_inputs", &[outputs, channels])?;
-        let mapping = Mapping::new(config, channels, outputs)?;
-        let groups = mapping.groups();
-        let convolution = Convolution::new(config, window, [outputs, channels], groups, kernels)?;
-        let [kh, kw] = window.kernel;
-        let layout = convolution.weights_layout(true);
-        let mut params = vec![Param::trainable("weights", &[outputs, channels / groups, kh, kw], layout)];
-        params[0].fill_blocks = if groups == 1 { cells } else { 1 };
+        let (convolution, mut params) = Convolution::of_cell(config, true, kernels)?;
         params[0].inputs_first = true;
-        mapping.mask(&mut params[0]);
-        if !config.bool_or("no_bias", false)? {
-            params.push(Param::trainable("bias", &[outputs], convolution.bias_layout(outputs)));
-        }
         Ok(Deconv { convolution, params, preparation: 0 })
     }
 
