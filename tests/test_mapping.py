@@ -44,6 +44,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
         ValueError,
         "create_mapping: nb_outputs is 0, expected an integer of at least 1",
     ),
+    (lambda: Mapping(nb_group=4), ValueError, "Mapping: `nb_group` is not a parameter; did you mean `nb_groups`?"),
     (lambda: Mapping(4).create_mapping(6, 6), ValueError, "create_mapping: 4 groups do not divide 6 outputs"),
     (lambda: Mapping(8).create_mapping(8, 4), ValueError, "create_mapping: 8 groups do not divide 4 outputs"),
     (lambda: Mapping(None, 4).create_mapping(6, 6), ValueError, "4 channels per group do not divide 6 outputs"),

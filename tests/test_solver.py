@@ -155,3 +155,10 @@ def test_a_new_kind_of_solver_starts_afresh() -> None:
 def test_clamping() -> None:
     cell = n2d2.cells.Fc(1, 1, filler=n2d2.filler.Constant(value=0.0), solver=SGD(learning_rate=1.0, clamping=":0.5"))
     assert weight_after_update(cell) == 0.5
+
+
+def test_a_parameter_that_one_solver_refuses_changes_none() -> None:
+    fc = n2d2.cells.Fc(2, 2, weights_solver=SGD(momentum=0.5), bias_solver=Adam(), name="fc")
+    with pytest.raises(n2d2.error_handler.WrongValue, match="fc: bias_solver: Adam: `momentum` is not a parameter"):
+        fc.set_solver_parameter("momentum", 0.9)
+    assert fc.weights_solver.momentum == 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from n2d2.error_handler import StateError, WrongInputType, WrongValue
+from n2d2.parameters import refuse_unknown
 from n2d2.tensor import Tensor
 
 
@@ -28,7 +29,10 @@ class Mapping:
          [0 0 0 1 1 1]]
     """
 
-    def __init__(self, nb_groups: int | None = None, nb_channels_per_group: int | None = None) -> None:
+    def __init__(
+        self, nb_groups: int | None = None, nb_channels_per_group: int | None = None, **unknown: object
+    ) -> None:
+        refuse_unknown("Mapping", unknown, Mapping.__init__)
         given = {"nb_groups": nb_groups, "nb_channels_per_group": nb_channels_per_group}
         for name, value in given.items():
             if value is not None and (isinstance(value, bool) or not isinstance(value, int)):

@@ -208,3 +208,23 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(error_handler.FileError, match="file: the folder cannot be made: "):
         Fc(1, 1).export_free_parameters(str(tmp_path / "file"))
+
+
+def test_a_wrong_file_changes_no_layer_of_a_block(tmp_path: Path) -> None:
+    small = Sequence([Fc(2, 2, name="first"), Sequence([BatchNorm2d(2, name="norm"), Fc(2, 2, name="last")])])
+    small.export_free_parameters(str(tmp_path), verbose=False)
+    large = Sequence([Fc(2, 2, name="first"), Sequence([BatchNorm2d(2, name="norm"), Fc(2, 3, name="last")])])
+    before = [parameters(layer) for layer in large._layers()]
+    text = (
+        r"last_weights.syntxt: ends after 4 of 6 numbers; "
+        r"cell 'last' has parameters of shapes \{'weights': \[3, 2\], 'bias': \[3\]\}"
+    )
+    with pytest.raises(error_handler.FileError, match=text):
+        large.import_free_parameters(str(tmp_path))
+    assert [parameters(layer) for layer in large._layers()] == before
+    (tmp_path / "last_weights.syntxt").unlink()
+    with pytest.raises(
+        error_handler.MissingFileError, match=r"cell 'last' needs it, or keeps its .*ignore_not_exists=True"
+    ):
+        small.import_free_parameters(str(tmp_path))
+    small.import_free_parameters(str(tmp_path), ignore_not_exists=True)

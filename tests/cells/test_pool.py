@@ -9,6 +9,8 @@ import pytest
 
 from n2d2 import Tensor
 from n2d2.cells import GlobalPool2d, Pool, Pool2d
+from n2d2.error_handler import ShapeError
+from n2d2.mapping import Mapping
 
 
 def ramp(*shape: int) -> Tensor:
@@ -82,3 +84,13 @@ def test_errors(action: Any, kind: type[Exception], text: str) -> None:
     with pytest.raises(kind) as raised:
         action()
     assert text in str(raised.value)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_an_identity_of_another_size_is_refused(size: int) -> None:
+    mapping = Mapping(nb_groups=size).create_mapping(size, size)
+    cell = Pool([2, 2], mapping=mapping, name="pool")
+    text = f"pool: channels of the input: expected {size}, the rows of the mapping, got 3"
+    with pytest.raises(ShapeError, match=text):
+        cell(Tensor([1, 3, 4, 4], value=1.0))
+    assert cell(Tensor([1, size, 4, 4], value=1.0)).shape() == [1, size, 3, 3]

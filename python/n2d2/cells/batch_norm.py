@@ -313,7 +313,7 @@ class BatchNorm2d(Trainable):
             lines = [values[i : i + 1] for i in range(values.size)]
             _core.write_syntxt(stem.with_name(f"{stem.name}_{name}.syntxt"), lines)
 
-    def _import(self, stem: Path, ignore_not_exists: bool) -> None:
+    def _import(self, stem: Path, ignore_not_exists: bool) -> dict[str, _core.Floats]:
         single = stem.with_name(f"{stem.name}.syntxt")
         read: Mapping[str, Any]
         if single.exists():
@@ -321,9 +321,7 @@ class BatchNorm2d(Trainable):
             read = dict(zip(_TENSORS, rows.T.copy(), strict=True))
         else:
             read = {n: self._read_file(stem, n, self.nb_inputs, ignore_not_exists) for n in _TENSORS}
-        for name, values in read.items():
-            if values is not None:
-                _check(str(stem), name, values)
-        for name, values in read.items():
-            if values is not None:
-                self._handle.set_param(name, values)
+        found = {name: values for name, values in read.items() if values is not None}
+        for name, values in found.items():
+            _check(str(stem), name, values)
+        return found

@@ -316,6 +316,8 @@ class Block(Cell):
     def import_free_parameters(self, dir_name: str, ignore_not_exists: bool = False) -> None:
         """Reads the parameters of all cells back from the files of `export_free_parameters`.
 
+        Nothing changes if a file is wrong.
+
         Arguments:
             dir_name (str): Folder.
             ignore_not_exists (bool, optional): If True, a missing file changes nothing, default=False.
@@ -338,8 +340,9 @@ class Block(Cell):
             33.0
         """
         self._check_files()
-        for cell in self._children():
-            cell.import_free_parameters(dir_name, ignore_not_exists)
+        read = [(layer, layer._read_parameters(dir_name, ignore_not_exists)) for layer in self._layers()]
+        for layer, parameters in read:
+            layer._set_parameters(parameters)
 
     def _text_at(self, level: int) -> str:
         tabs = "\t" * level

@@ -459,17 +459,33 @@ class NeuralNetworkCell(Parametrised, Cell):
             Traceback (most recent call last):
             n2d2.error_handler.MissingFileError: ...fc_weights.syntxt...
         """
+        self._set_parameters(self._read_parameters(dir_name, ignore_not_exists))
+
+    def _read_parameters(self, dir_name: str, ignore_not_exists: bool) -> dict[str, npt.NDArray[np.float32]]:
+        """The parameters of the files, by their names in the engine; those that may be missing and are left out."""
         from pathlib import Path
 
         stem = Path(dir_name) / self._file_stem()
         print(f"Import {stem}.syntxt")
-        self._import(stem, ignore_not_exists)
+        try:
+            return self._import(stem, ignore_not_exists)
+        except MissingFileError as error:
+            text = f"{error}; cell '{self._name}' needs it, or keeps its values with ignore_not_exists=True"
+            raise MissingFileError(text) from None
+        except FileError as error:
+            shapes = {name: self._handle.param_dims(name) for name in self._handle.param_names()}
+            raise type(error)(f"{error}; cell '{self._name}' has parameters of shapes {shapes}") from None
+
+    def _set_parameters(self, values: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        for name, array in values.items():
+            self._handle.set_param(name, array)
 
     def _export(self, stem: Path) -> None:
         """Writes the files; cells without parameters have none."""
 
-    def _import(self, stem: Path, ignore_not_exists: bool) -> None:
+    def _import(self, stem: Path, ignore_not_exists: bool) -> dict[str, npt.NDArray[np.float32]]:
         """Reads the files; cells without parameters have none."""
+        return {}
 
     def _read_file(
         self, stem: Path, suffix: str, count: int, ignore_not_exists: bool

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from n2d2.cells.neural_network_cell import NeuralNetworkCell
-from n2d2.error_handler import WrongInputType
+from n2d2.error_handler import WrongInputType, WrongValue
 from n2d2.parameters import Parameter, check_bool
 from n2d2.solver import SGD, Solver
 
@@ -113,7 +113,7 @@ class Trainable(NeuralNetworkCell):
             setattr(self, attribute, solver)
 
     def set_solver_parameter(self, key: str, value: object) -> None:
-        """Changes a hyper-parameter of every solver of the cell.
+        """Changes a hyper-parameter of every solver of the cell, or of none if one does not accept it.
 
         Arguments:
             key (str): Parameter name.
@@ -130,6 +130,12 @@ class Trainable(NeuralNetworkCell):
             >>> conv.weights_solver.learning_rate, conv.bias_solver.learning_rate
             (0.25, 0.25)
         """
+        tried = ""
+        try:
+            for tried in self._solved:
+                getattr(self, tried).copy().set_parameter(key, value)
+        except (WrongInputType, WrongValue) as error:
+            raise type(error)(f"{self._name}: {tried}: {error}") from None
         for attribute in self._solved:
             getattr(self, attribute).set_parameter(key, value)
 

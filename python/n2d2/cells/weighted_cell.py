@@ -560,7 +560,7 @@ class WeightedCell(Trainable):
                 stem.with_name(f"{stem.name}_biases.syntxt"), [biases[i : i + 1] for i in range(biases.size)]
             )
 
-    def _import(self, stem: Path, ignore_not_exists: bool) -> None:
+    def _import(self, stem: Path, ignore_not_exists: bool) -> dict[str, Floats]:
         import numpy as np
 
         _, connected = self._dense(self._handle.param("weights"))
@@ -586,11 +586,12 @@ class WeightedCell(Trainable):
             weights = None if read is None else self._weights_of(read, in_file)
             if nb_biases:
                 bias = self._read_file(stem, "biases", nb_biases, ignore_not_exists)
+        found: dict[str, Floats] = {}
         if weights is not None:
             dense = np.empty_like(weights)
             dense[remap] = weights
-            self._handle.set_param("weights", self._compact(dense, connected))
+            found["weights"] = self._compact(dense, connected)
         if bias is not None:
-            ordered = np.empty_like(bias)
-            ordered[remap] = bias
-            self._handle.set_param("bias", ordered)
+            found["bias"] = np.empty_like(bias)
+            found["bias"][remap] = bias
+        return found

@@ -90,7 +90,10 @@ pub struct Pool<T: Float> {
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
+    /// `None` also for the identity.
     mapping: Option<Mapping>,
+    /// Rows of the mapping that was given.
+    rows: Option<usize>,
     float: PhantomData<T>,
 }
 
@@ -112,6 +115,7 @@ impl<T: Float> Pool<T> {
             kernel: if global { [1, 1] } else { config.pair_or("pool_dims", None, 1)? },
             stride: config.pair_or("stride_dims", Some([1, 1]), 1)?,
             padding: config.pair_or("padding_dims", Some([0, 0]), 0)?,
+            rows: mapping.as_ref().map(|m| m.channels),
             mapping: mapping.filter(|m| !m.is_identity() || m.sources.is_empty()),
             float: PhantomData,
         })
@@ -157,13 +161,10 @@ impl<T: Float> Cell<T> for Pool<T> {
     fn output_shape(&self, name: &str, inputs: &[&[usize]]) -> Result<Shape> {
         let [n, c, ..] = dims4(inputs[0]);
         let g = self.geometry(name, inputs[0])?;
-        let outputs = match &self.mapping {
-            Some(m) if m.channels != c => {
-                return Err(Error::shape(name, "channels of the input", format!("{}, the rows of the mapping", m.channels), c));
-            }
-            Some(m) => m.sources.len(),
-            None => c,
-        };
+        if let Some(rows) = self.rows.filter(|rows| *rows != c) {
+            return Err(Error::shape(name, "channels of the input", format!("{rows}, the rows of the mapping"), c));
+        }
+        let outputs = self.mapping.as_ref().map_or(c, |m| m.sources.len());
         Ok(vec![n, outputs, g.output[0], g.output[1]])
     }
 
