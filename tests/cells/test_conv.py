@@ -211,14 +211,19 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
         "e: parameter `no_bias` must be a bool, got an int (1)",
     ),
     (
+        lambda: Conv(1, 1, [3, 5], dilation_dims=[2, 1], padding_dims=[1, 0], name="e")(Tensor([1, 1, 2, 4])),
+        ValueError,
+        "e: height and width of the input: expected at least 3x5 for kernel [3, 5], dilation [2, 1] and padding [1, 0]",
+    ),
+    (
         lambda: Conv(1, 1, [1, 1], filler=1, name="e"),
         TypeError,
-        "e: parameter `weights_filler` must be an n2d2.filler.Filler",
+        "e: parameter `filler` must be an n2d2.filler.Filler",
     ),
     (
         lambda: Conv(1, 1, [1, 1], solver=1, name="e"),
         TypeError,
-        "e: parameter `weights_solver` must be an n2d2.solver.Solver",
+        "e: parameter `solver` must be an n2d2.solver.Solver",
     ),
     (
         lambda: Conv(1, 1, [1, 1], mapping=1),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from n2d2 import Interface, Tensor
+from n2d2 import Error, Interface, Tensor
 from n2d2.cells import Conv, Fc
 from n2d2.filler import Constant
 from n2d2.mapping import Mapping
@@ -147,3 +147,17 @@ def test_a_mapping_counts_the_inputs_of_all_input_cells_and_survives_drop_connec
         fc.refill_weights()
     assert seen <= {(p, q) for p in (0.0, 1.0, 10.0, 11.0) for q in (0.0, 1.0, 10.0, 11.0)}
     assert len(seen) > 4
+
+
+def test_errors_name_the_argument_that_was_given() -> None:
+    cell = Fc(2, 2, name="fc")
+    for action, text in (
+        (lambda: cell.set_filler(3), "fc: parameter `filler` must be an n2d2.filler.Filler, got int"),
+        (lambda: cell.set_solver(3), "fc: parameter `solver` must be an n2d2.solver.Solver, got int"),
+        (lambda: Fc(2, 2, filler=3, name="fc"), "fc: parameter `filler` must be an n2d2.filler.Filler"),
+        (lambda: Fc(2, 2, solver=3, name="fc"), "fc: parameter `solver` must be an n2d2.solver.Solver"),
+        (lambda: Fc(-1, 2, name="fc"), "parameter `nb_inputs` is -1, expected an integer of at least 1"),
+    ):
+        with pytest.raises(Error) as raised:
+            action()
+        assert text in str(raised.value)

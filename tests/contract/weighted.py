@@ -173,7 +173,7 @@ def filler_is_set(path: str, method: str, weights: bool, bias: bool) -> None:
     getattr(cell, method)(filler, refill=True)
     close(all_weights(cell), np.full(w.shape, 0.75) if weights else w)
     close(all_biases(cell), np.full(b.shape, 0.75) if bias else b)
-    refuses(WrongInputType, "own: parameter `.*_filler` must be an n2d2.filler.Filler", getattr(cell, method), 0.75)
+    refuses(WrongInputType, "own: parameter `.*filler` must be an n2d2.filler.Filler", getattr(cell, method), 0.75)
 
 
 @behaviour("set_weights_filler", [CONV, FC])
@@ -238,7 +238,7 @@ def solver_is_set(path: str) -> None:
     w_after, b_after = trained(path, cell)
     close(w_after, w + 0.25 * gw + 0.25 * 0.25 * gw, "momentum of the weights")
     close(b_after, b + 0.25 * gb + 0.25 * 0.25 * gb, "momentum of the bias")
-    refuses(WrongInputType, "own: parameter `weights_solver` must be an n2d2.solver.Solver", cell.set_solver, "SGD")
+    refuses(WrongInputType, "own: parameter `solver` must be an n2d2.solver.Solver", cell.set_solver, "SGD")
 
 
 @behaviour("set_solver_parameter", [CONV, FC])
@@ -279,7 +279,7 @@ def norm_solver_is_set(path: str) -> None:
     # Adam's first move is the rate, whatever the size of the gradient.
     for moved in norm_step(cell):
         assert np.allclose(abs(moved), 0.125, atol=1e-4)
-    refuses(WrongInputType, "own: parameter `scale_solver` must be an n2d2.solver.Solver", cell.set_solver, None)
+    refuses(WrongInputType, "own: parameter `solver` must be an n2d2.solver.Solver", cell.set_solver, None)
 
 
 @behaviour("set_solver_parameter", [NORM])

@@ -228,8 +228,10 @@ impl Config {
     /// # Errors
     /// [`Error::Value`] when missing without a default, below 1 or above 2^31 - 1, [`Error::Type`] for anything but an int.
     pub fn count(&self, name: &str, default: Option<usize>) -> Result<usize> {
+        if let Some(Value::Int(v @ ..1)) = self.get(name) {
+            return Err(self.error(name, v, "an integer of at least 1"));
+        }
         match default.map_or_else(|| self.usize(name), |d| self.usize_or(name, d))? {
-            0 => Err(self.error(name, 0, "an integer of at least 1")),
             n if n > MAX_SIZE => Err(self.error(name, n, format!("an integer of at most {MAX_SIZE}"))),
             n => Ok(n),
         }

@@ -59,6 +59,8 @@ class Trainable(NeuralNetworkCell):
         super()._start(kind, given, **engine)
         self._handle.back_propagate = self._values["back_propagate"]
         shared = given["solver"]
+        if shared is not None:
+            self._check_solver("solver", shared)
         for attribute in self._solved:
             solver = given[attribute] if shared is None else shared
             setattr(self, attribute, SGD() if solver is None else solver)
@@ -72,12 +74,15 @@ class Trainable(NeuralNetworkCell):
         if name not in self._solved:
             super()._write_object(name, value)
             return
+        self._check_solver(name, value)
+        if self._solved[name] in self._handle.param_names():
+            self._handle.set_solver(self._solved[name], value.N2D2())
+
+    def _check_solver(self, name: str, value: object) -> None:
         if not isinstance(value, Solver):
             raise WrongInputType(
                 f"{self._name}: parameter `{name}` must be an n2d2.solver.Solver, got {type(value).__name__}"
             )
-        if self._solved[name] in self._handle.param_names():
-            self._handle.set_solver(self._solved[name], value.N2D2())
 
     @property
     def solver(self) -> NoReturn:
@@ -109,6 +114,7 @@ class Trainable(NeuralNetworkCell):
             >>> fc.weights_solver.momentum, fc.bias_solver.momentum
             (0.5, 0.5)
         """
+        self._check_solver("solver", solver)
         for attribute in self._solved:
             setattr(self, attribute, solver)
 

@@ -93,6 +93,8 @@ class WeightedCell(Trainable):
         if "quantizer" in self._parameters:
             self._write("quantizer", given["quantizer"])
         shared = given["filler"]
+        if shared is not None:
+            self._check_filler("filler", shared)
         for attribute in self._tensor_of:
             filler = given[attribute] if shared is None else shared
             self._set_filler(attribute, Normal(std_dev=0.05) if filler is None else filler)
@@ -217,6 +219,7 @@ class WeightedCell(Trainable):
             >>> fc.get_weight(0, 1)[0], fc.get_bias(0)[0]
             (0.5, 0.5)
         """
+        self._check_filler("filler", filler)
         if self.has_bias():
             self.set_bias_filler(filler, refill)
         self.set_weights_filler(filler, refill)

@@ -64,8 +64,15 @@ impl<T: Float> Conv<T> {
         if let (Some(oh), Some(ow)) = (window.output(0, h), window.output(1, w)) {
             return Ok([oh, ow]);
         }
-        let need =
-            format!("at least the kernel {:?} (dilation {:?}) less twice the padding {:?}", window.kernel, window.dilation, window.padding);
+        let least = |axis: usize| (window.dilation[axis] * (window.kernel[axis] - 1) + 1).saturating_sub(2 * window.padding[axis]);
+        let need = format!(
+            "at least {}x{} for kernel {:?}, dilation {:?} and padding {:?} (a larger image or padding, or a smaller kernel)",
+            least(0),
+            least(1),
+            window.kernel,
+            window.dilation,
+            window.padding
+        );
         Err(Error::shape(name, "height and width of the input", need, format!("{h}x{w}")))
     }
 
