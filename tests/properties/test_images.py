@@ -128,8 +128,8 @@ def test_elem_wise(image: Any, cells: int, operation: str, mode: str, weights: A
     random = np.random.default_rng(seed)
     cell = n2d2.cells.ElemWise(operation=operation, mode=mode, weights=weights, shifts=shifts)
     inputs = [array(random, *image) for _ in range(cells)]
-    # The engine counts the channels of all inputs.
-    count = image[1] * cells if mode == "PerChannel" else cells
+    # Only the sum indexes coefficients by channel; the others take a list of channels and index it by input.
+    count = cells if mode != "PerChannel" else image[1] if operation == "Sum" else max(image[1], cells)
     longer = [n for n, values in (("weights", weights), ("shifts", shifts)) if len(values) > count]
     if longer:
         with pytest.raises(n2d2.Error, match=f"{cell.get_name()}: number of `{longer[0]}`: expected at most {count}"):

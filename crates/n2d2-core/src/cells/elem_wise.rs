@@ -161,7 +161,12 @@ impl<T: Float> Cell<T> for ElemWise<T> {
             return Err(Error::shape(name, "shape of every input", format!("{:?}, that of the first", inputs[0]), format!("{other:?}")));
         }
         let channels = inputs[0].get(1).copied().unwrap_or(1);
-        let (places, of) = if self.per_channel { (channels * inputs.len(), "channels") } else { (inputs.len(), "inputs") };
+        let (places, of) = match self.per_channel {
+            true if self.by_channel() => (channels, "channels"),
+            // N2D2 takes a list of channels here too, and indexes it by input.
+            true => (channels.max(inputs.len()), "channels or inputs"),
+            false => (inputs.len(), "inputs"),
+        };
         for (what, n) in [("weights", self.weights.len()), ("shifts", self.shifts.len())] {
             if n > places {
                 return Err(Error::shape(name, format!("number of `{what}`"), format!("at most {places}, the number of {of}"), n));
@@ -308,6 +313,11 @@ mod tests {
         let unit = Unit::<f32>::new("ElemWise_0", "ElemWise", &config! { "weights" => vec![1.0, 2.0, 3.0] }).unwrap();
         let text = "ElemWise_0: number of `weights`: expected at most 2, the number of inputs, got 3";
         assert_eq!(unit.output_shape(&[&[1, 2, 3, 4], &[1, 2, 3, 4]]).unwrap_err().to_string(), text);
+        let unit =
+            Unit::<f32>::new("ElemWise_0", "ElemWise", &config! { "mode" => "PerChannel", "shifts" => vec![1.0, 2.0, 3.0] }).unwrap();
+        let text = "ElemWise_0: number of `shifts`: expected at most 2, the number of channels, got 3";
+        assert_eq!(unit.output_shape(&[&[1, 2, 3, 4], &[1, 2, 3, 4]]).unwrap_err().to_string(), text);
+        let unit = Unit::<f32>::new("ElemWise_0", "ElemWise", &config! { "weights" => vec![1.0, 2.0] }).unwrap();
         let text = "ElemWise_0: shape of every input: expected [1, 2, 3, 4], that of the first, got [1, 2, 3, 5]";
         assert_eq!(unit.output_shape(&[&[1, 2, 3, 4], &[1, 2, 3, 5]]).unwrap_err().to_string(), text);
     }
