@@ -111,7 +111,12 @@ class Loss:
 class Score:
     def __new__(cls, name: str, parameters: dict[str, Any]) -> Score: ...
     def evaluate(
-        self, partition: str, output: Var, labels: npt.NDArray[np.int32], ids: list[int], probabilities: bool
+        self,
+        partition: str,
+        output: Var,
+        labels: npt.NDArray[np.int32],
+        ids: npt.NDArray[np.uint32],
+        probabilities: bool,
     ) -> Loss: ...
     def evaluate_data(self, partition: str, output: Var, data: Var) -> Loss: ...
     def set(self, parameters: dict[str, Any]) -> None: ...

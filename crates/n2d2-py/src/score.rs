@@ -78,15 +78,15 @@ impl Score {
         partition: &str,
         output: &Var,
         labels: PyReadonlyArrayDyn<'_, i32>,
-        ids: Vec<u32>,
+        ids: PyReadonlyArrayDyn<'_, u32>,
         probabilities: bool,
     ) -> PyResult<Loss> {
         let shape = labels.shape().to_vec();
-        let labels = labels.as_slice()?;
+        let (labels, ids) = (labels.as_slice()?, ids.as_slice()?);
         let core = &mut self.core;
         let found = compute(py, || {
             let labels = Labels::new(core.name(), labels, &shape)?;
-            core.evaluate_stimuli(partition, output.0.tensor(), &labels, &ids, probabilities)
+            core.evaluate_stimuli(partition, output.0.tensor(), &labels, ids, probabilities)
         })?;
         self.estimated = Some((found.estimated, found.values, found.targets));
         Ok(Loss { output: output.0.clone(), gradient: found.gradient, batch: found.batch })

@@ -265,7 +265,7 @@ class Score(Target):
             ids = None
         else:
             labels, ids = self._provider.labels_array(), self._provider.stimuli_ids()
-            source = self._core.evaluate(partition, var, labels, ids.tolist(), _is_softmax(output))
+            source = self._core.evaluate(partition, var, labels, ids, _is_softmax(output))
         self._source, self._output, self._ids = source, output, ids
         return _loss_tensor(source, self)
 

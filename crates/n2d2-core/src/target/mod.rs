@@ -7,13 +7,13 @@
 //! | `stimulus` | loss, gradient, estimates and success of one stimulus |
 //! | `confusion` | [`Confusion`] matrix and the 13 [`Metric`]s |
 //! | `layers` | the cells behind an output, with their sizes |
-//! | `quantiser` | steps of values, when the target is the data itself |
+//! | `reconstruction` | data as target: loss and gradient, steps of values |
 //! | `record` | what a target remembers of each partition |
 
 mod confusion;
 mod labels;
 mod layers;
-mod quantiser;
+mod reconstruction;
 mod record;
 mod score;
 mod stimulus;

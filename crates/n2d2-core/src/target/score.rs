@@ -17,7 +17,7 @@
 
 use super::confusion::{Confusion, Metric};
 use super::labels::{IGNORE, LabelMap, Labels};
-use super::quantiser::{Quantiser, population_weights};
+use super::reconstruction::Quantiser;
 use super::record::{Averages, Batch, Record};
 use super::stimulus::{Found, Stimulus, Wanted};
 use crate::cells::SharedMut;
@@ -66,10 +66,10 @@ pub struct Evaluation<T: Float> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Score {
-    name: String,
+    pub(super) name: String,
     want: Wanted,
     map: LabelMap,
-    quantiser: Quantiser,
+    pub(super) quantiser: Quantiser,
     steps: u64,
     losses: Vec<f64>,
     records: Vec<(String, Record)>,
@@ -162,7 +162,7 @@ impl Score {
         self.records.iter().map(|(p, _)| p.as_str())
     }
 
-    fn record_mut(&mut self, partition: &str) -> &mut Record {
+    pub(super) fn record_mut(&mut self, partition: &str) -> &mut Record {
         let at = self.records.iter().position(|(p, _)| p == partition).unwrap_or_else(|| {
             self.records.push((partition.to_string(), Record::default()));
             self.records.len() - 1
@@ -269,7 +269,6 @@ impl Score {
         }
 
         let batch = self.sum_up(&stimuli, partition, probabilities);
-        self.losses.push(batch.loss);
         let record = self.record_mut(partition);
         if record.confusion.targets() == 0 {
             record.confusion = Confusion::new(targets);
@@ -289,74 +288,6 @@ impl Score {
         let estimated = Tensor::from_vec(estimated, values.shape())?;
         let targets = Tensor::from_vec(wanted, &[n, 1, h, w_])?;
         Ok(Evaluation { batch, gradient, estimated, values, targets })
-    }
-
-    /// Loss, gradient and score of a batch whose target is the data itself, of the shape of the output or flattened to its channels; adds them to the
-    /// record of the partition.
-    ///
-    /// ```text
-    /// e = (t - y) / count     count: values of the batch in the bin of t, 20 bins over [-1, 1]
-    /// loss = sum(e^2) / n
-    /// ```
-    ///
-    /// The weights make rare values count as much as frequent ones. The "success" of a stimulus is its mean squared error
-    /// `mean((t - y)^2)`. The confusion matrix counts every value by its place among `confusion_quant_steps`
-    /// steps of `[confusion_range_min, confusion_range_max]`, rows by `t`, columns by `y`; values outside belong to the first or last
-    /// step.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if data and output have different shapes, [`Error::Data`] for values that are not finite.
-    pub fn evaluate_data<T: Float>(&mut self, partition: &str, output: &Tensor<T>, data: &Tensor<T>) -> Result<Evaluation<T>> {
-        let [n, c, h, w] = dims4(data.shape());
-        if ![data.shape(), &[n, c * h * w, 1, 1]].contains(&output.shape()) || output.is_empty() {
-            let expected = format!("{:?}, that of the output", output.shape());
-            return Err(Error::shape(&self.name, "shape of the data, which is the target", expected, format!("{:?}", data.shape())));
-        }
-        let before = self.record(partition).map_or(0, |r| r.confusion.targets());
-        if before != 0 && before != self.quantiser.steps {
-            let what = format!("confusion_quant_steps is {}, but was {before} in earlier batches of {partition}", self.quantiser.steps);
-            return Err(Error::state(&self.name, format!("{what}; call clear_score() first")));
-        }
-        let (t, y) = (data.to_vec(), output.to_vec());
-        let size = y.len() / n;
-        if let Some(at) = t.iter().zip(&y).position(|(t, y)| !t.is_finite() || !y.is_finite()) {
-            let what = format!("value {} of stimulus {} of the batch is {} where {} is wanted", at % size, at / size, y[at], t[at]);
-            return Err(Error::data(&self.name, what));
-        }
-        let weights = population_weights(&t);
-        let error: Vec<T> = t.iter().zip(&y).zip(&weights).map(|((t, y), w)| (*t - *y) * T::of(*w)).collect();
-        let squares = |i: usize| -> f64 {
-            let part = i * size..(i + 1) * size;
-            t[part.clone()].iter().zip(&y[part]).map(|(t, y)| (t.as_f64() - y.as_f64()).powi(2)).sum::<f64>() / size as f64
-        };
-        let stimuli: Vec<Found> = (0..n)
-            .map(|i| Found {
-                loss: error[i * size..(i + 1) * size].iter().map(|e| e.as_f64().powi(2)).sum(),
-                success: squares(i),
-                top_n_success: squares(i),
-                counts: true,
-                ..Found::default()
-            })
-            .collect();
-        let batch = self.sum_up(&stimuli, partition, false);
-        self.losses.push(batch.loss);
-        let quantiser = self.quantiser;
-        let record = self.record_mut(partition);
-        if record.confusion.targets() == 0 {
-            record.confusion = Confusion::new(quantiser.steps);
-        }
-        for (t, y) in t.iter().zip(&y) {
-            record.confusion.add(quantiser.step(t.as_f64()), quantiser.step(y.as_f64()));
-        }
-        record.push(batch);
-        let none = || Tensor::zeros(&[n, 0, 1, 1]);
-        Ok(Evaluation {
-            batch,
-            gradient: Tensor::from_vec(error, output.shape())?,
-            estimated: none(),
-            values: Tensor::zeros(&[n, 0, 1, 1]),
-            targets: none(),
-        })
     }
 
     /// The number of targets of an output that fits the labels and this target's past.
@@ -399,21 +330,24 @@ impl Score {
         Error::data(&self.name, what)
     }
 
-    fn sum_up(&mut self, stimuli: &[Found], partition: &str, probabilities: bool) -> Batch {
+    /// The result of a batch; counts the step if it learns, and keeps the loss.
+    pub(super) fn sum_up(&mut self, stimuli: &[Found], partition: &str, probabilities: bool) -> Batch {
         if partition == LEARN {
             self.steps += 1;
         }
         let n = stimuli.len() as f64;
         let counting = stimuli.iter().filter(|s| s.counts).count();
         let mean = |part: fn(&Found) -> f64| stimuli.iter().map(part).sum::<f64>() / counting.max(1) as f64;
-        Batch {
+        let batch = Batch {
             step: self.steps,
             loss: stimuli.iter().map(|s| s.loss).sum::<f64>() / n,
             cross_entropy: if probabilities { stimuli.iter().map(|s| s.cross_entropy).sum::<f64>() / n } else { f64::NAN },
             success: mean(|s| s.success),
             top_n_success: mean(|s| s.top_n_success),
             stimuli: counting,
-        }
+        };
+        self.losses.push(batch.loss);
+        batch
     }
 }
 
@@ -441,26 +375,6 @@ mod tests {
         assert_eq!(r.estimated.to_vec(), [1, 2]);
         assert_eq!(r.values.to_vec(), [0.5, 0.75]);
         assert_eq!((r.batch.success, r.batch.stimuli, r.batch.step), (0.5, 2, 1));
-    }
-
-    #[test]
-    fn data_as_target_by_hand() {
-        let mut s = score(&config! { "confusion_quant_steps" => 3usize });
-        let data = Tensor::from_vec(vec![0.5, 0.52, -0.9, 1.0], &[2, 2, 1, 1]).unwrap();
-        let output = Tensor::from_vec(vec![0.1, 0.92, -0.9, 0.0], &[2, 2, 1, 1]).unwrap();
-        let r = s.evaluate_data("Learn", &output, &data).unwrap();
-        // 0.5 and 0.52 share a bin of [-1, 1], the others have one each.
-        let expected = [0.2, -0.2, 0.0, 1.0];
-        assert!(r.gradient.to_vec().iter().zip(expected).all(|(g, e): (&f64, f64)| (g - e).abs() < 1e-12), "{:?}", r.gradient.to_vec());
-        assert!((r.batch.loss - (0.04 + 0.04 + 1.0) / 2.0).abs() < 1e-12);
-        assert!((r.batch.success - 0.33).abs() < 1e-12);
-        // Steps 1, 1, 0 (below the range) and 2 against 0, 2, 0 and 0.
-        assert_eq!(s.record("Learn").unwrap().confusion.counts(), [1, 0, 0, 1, 0, 1, 1, 0, 0]);
-        let text = "Score_0: shape of the data, which is the target: expected [2, 2, 1, 1], that of the output, got [4, 1, 1, 1]";
-        let other = Tensor::zeros(&[4, 1, 1, 1]);
-        assert_eq!(s.evaluate_data("Learn", &output, &other).unwrap_err().to_string(), text);
-        s.set(&config! { "confusion_quant_steps" => 4usize }).unwrap();
-        assert_eq!(s.evaluate_data("Learn", &output, &data).unwrap_err().code(), "state");
     }
 
     #[test]
