@@ -20,6 +20,7 @@ BASES = {
     "StateError": RuntimeError,
     "FileError": RuntimeError,
     "MissingFileError": (RuntimeError, FileNotFoundError),
+    "ModelFileError": RuntimeError,
     "UnknownCellError": KeyError,
     "IsEmptyError": ValueError,
     "NotInitialized": RuntimeError,
@@ -52,6 +53,8 @@ def test_every_class_has_the_base_of_the_library_and_a_builtin_one() -> None:
         (IsEmptyError("cells"), "cells must not be empty"),
         (NotInitialized("provider"), "provider is not initialised"),
         (IpOnly(), "this feature belongs to the closed part of N2D2, which was never published"),
+        (error_handler.ModelFileError("net.ini", ["line 3: no"]), "net.ini: line 3: no"),
+        (error_handler.ModelFileError("net.ini", ["line 3: no", "line 9"]), "net.ini: 2 problems\n  line 3: no\n  line 9"),
         (error_handler.UnknownCellError("model: no such cell"), "model: no such cell"),
     ],
 )
@@ -60,6 +63,12 @@ def test_texts(error: Exception, text: str) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (type(error), text)
     assert str(copy.copy(error)) == text
+
+
+def test_a_model_file_error_keeps_its_problems() -> None:
+    error = pickle.loads(pickle.dumps(error_handler.ModelFileError("net.onnx", ["first", "second"])))
+    assert error.problems == ["first", "second"]
+    assert isinstance(error, error_handler.FileError)
 
 
 def test_errors_of_the_engine_have_these_classes() -> None:

@@ -90,6 +90,41 @@ class MissingFileError(FileError, FileNotFoundError):
     """A file that does not exist."""
 
 
+class ModelFileError(FileError):
+    """A description of a network, with everything that is wrong in it, one problem a line.
+
+    Arguments:
+        file (str): Name of the file, or the whole text if nothing else is given.
+        problems (iterable of str, optional): Whole sentences that name a line, a section or a node, default=().
+
+    Example:
+        >>> error = ModelFileError("net.ini", ["line 3: [conv1]: NbOutputs is 0", "line 9: unknown key `Strid`"])
+        >>> print(error)
+        net.ini: 2 problems
+          line 3: [conv1]: NbOutputs is 0
+          line 9: unknown key `Strid`
+        >>> len(error.problems)
+        2
+    """
+
+    problems: list[str]
+    """The problems, without the name of the file."""
+
+    def __init__(self, file: str, problems: Iterable[str] = ()) -> None:
+        self.problems = list(problems)
+        match self.problems:
+            case []:
+                text = file
+            case [only]:
+                text = f"{file}: {only}"
+            case several:
+                text = "\n  ".join([f"{file}: {len(several)} problems", *several])
+        super().__init__(text)
+
+    def __reduce__(self) -> tuple[type[ModelFileError], tuple[object, ...], dict[str, list[str]]]:
+        return type(self), self.args, {"problems": self.problems}
+
+
 class UnknownCellError(Error, KeyError):
     """A container holds no cell of this name."""
 
