@@ -229,8 +229,18 @@ def test_stats_of_several_outputs_count_a_cell_once(tmp_path: Path) -> None:
     net.log_stats(tmp_path)
     stats = json.loads((tmp_path / "stats.json").read_text())
     assert [cell["name"] for cell in stats["cells"]] == ["trunk", "left", "right"]
-    with pytest.raises(n2d2.error_handler.StateError, match="update: the outputs share cells, which would move twice"):
-        net.update()
+
+
+def test_a_cell_that_outputs_share_moves_once() -> None:
+    one = n2d2.filler.Constant(value=1.0)
+    cells = [Fc(1, 1, filler=one, no_bias=True, solver=n2d2.solver.SGD(learning_rate=1.0)) for _ in range(3)]
+    trunk, left, right = cells
+    h = trunk(Tensor([1, 1], value=2.0))
+    outputs = [left(h), right(h)]
+    for y in outputs:
+        y.back_propagate(np.ones((1, 1, 1, 1)))
+    DeepNet(outputs).update()
+    assert [cell.get_weight(0, 0)[0] for cell in cells] == [5.0, 3.0, 3.0]
 
 
 def test_outputs_that_share_nothing_are_updated_together() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from n2d2.cells.neural_network_cell import NeuralNetworkCell
     from n2d2.provider import Provider
+    from n2d2.target import logs
     from n2d2.target.target import Target
     from n2d2.tensor import Call
 
@@ -297,7 +298,7 @@ class DeepNet:
         """Lets the solvers move the parameters of every cell of the graph, once.
 
         Raises:
-            StateError: The graph has no cells, or several outputs that share cells.
+            StateError: The graph has no cells.
 
         Example:
             >>> import n2d2
@@ -310,18 +311,7 @@ class DeepNet:
         """
         if not self._calls:
             raise StateError(f"{self._name}: update: the graph has no cells")
-        if len(self._outputs) > 1:
-            owners: set[int] = set()
-            for end in self._outputs:
-                own = {id(item[0]) for item in _ordered([end]) if isinstance(item, tuple)}
-                if own & owners:
-                    raise StateError(
-                        f"{self._name}: update: the outputs share cells, which would move twice; join the outputs by "
-                        "an ElemWise and update its result"
-                    )
-                owners |= own
-        for _, variable, *_ in self._outputs:
-            variable.update()
+        _core.update([variable for _, variable, *_ in self._outputs])
 
     def nodes(self) -> list[GraphNode]:
         """Sources and cells in an order in which each comes after what it read when it was first called.
@@ -428,6 +418,16 @@ class DeepNet:
         for cell in self._by_identity():
             cell.export_free_parameters(dirname)
 
+    def _layers(self) -> list[logs.Layer]:
+        """The needs of each cell, for one stimulus."""
+        from n2d2.target import logs
+
+        layers: dict[str, logs.Layer] = {}
+        for _, variable, *_ in self._outputs:
+            for layer in _core.layers(variable):
+                layers.setdefault(layer[0], logs.Layer(*layer))
+        return list(layers.values())
+
     def log_stats(self, dirname: str | os.PathLike[str]) -> None:
         """Writes the memory and computing needs of each cell: see `n2d2.target.Score.log_stats` for the files.
 
@@ -448,8 +448,4 @@ class DeepNet:
 
         if not self._calls:
             raise NotInitialized(f"{self._name}: log_stats: the graph has no cells")
-        layers: dict[str, logs.Layer] = {}
-        for _, variable, *_ in self._outputs:
-            for layer in _core.layers(variable):
-                layers.setdefault(layer[0], logs.Layer(*layer))
-        logs.write_stats(Path(dirname), list(layers.values()))
+        logs.write_stats(Path(dirname), self._layers())

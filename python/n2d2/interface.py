@@ -48,7 +48,17 @@ class Interface:
             values = [s[at] for s in sizes]
             if any(v != values[0] for v in values):
                 raise ShapeError(f"Interface: all tensors must have the same {what}, got {values}")
-        self.tensors = list(tensors)
+        self._start(list(tensors))
+
+    @classmethod
+    def _of(cls, tensors: list[Tensor]) -> Interface:
+        """A bundle of tensors of any sizes, for what has checked them or takes them so."""
+        bundle = object.__new__(cls)
+        bundle._start(tensors)
+        return bundle
+
+    def _start(self, tensors: list[Tensor]) -> None:
+        self.tensors = tensors
         self.name = generate_name(self)
         self._deepnet: DeepNet | None = None
         self._links: list[Call | Tensor] = []

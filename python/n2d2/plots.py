@@ -341,3 +341,52 @@ def layer_bars(
             axes.tick_params(length=0)
         all_axes[0].invert_yaxis()
         _save(figure, path)
+
+
+def kernels(weights: NDArray[np.floating], path: str | os.PathLike[str], title: str = "") -> None:
+    """Draws the kernels of a convolution: a row an output, a column an input channel, at most 64 of each.
+
+    The kernels of a single input channel stand in a square. Zero is white, positive weights are red and negative ones
+    blue, on one scale for all.
+
+    Arguments:
+        weights (ndarray): Weights `[outputs, channels, height, width]`.
+        path (str or Path): PNG file to write.
+        title (str, optional): Title of the picture, default="".
+
+    Raises:
+        FileError: The file cannot be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "kernels.png")
+        ...     kernels(np.linspace(-1.0, 1.0, 2 * 3 * 5 * 5).reshape(2, 3, 5, 5), file, "conv")
+        ...     file.stat().st_size > 1000
+        True
+    """
+    shown = np.asarray(weights, dtype=np.float64)[:64, :64]
+    outputs, channels, height, width = shown.shape
+    columns = channels if channels > 1 else max(1, round(outputs**0.5))
+    rows = -(-outputs * channels // columns)
+    # A pixel between the kernels, which stays grey.
+    mosaic = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for k, kernel in enumerate(shown.reshape(-1, height, width)):
+        top, left = k // columns * (height + 1), k % columns * (width + 1)
+        mosaic[top : top + height, left : left + width] = kernel
+    most = max(float(np.abs(shown).max(initial=0.0)), 1e-12)
+    with _styled():
+        scale = 10.0 / max(*mosaic.shape, 40)
+        figure = _figure(max(2.5, scale * mosaic.shape[1]) + 1.2, max(2.0, scale * mosaic.shape[0]) + 0.8)
+        axes = figure.subplots()
+        axes.set_facecolor("#D0D0D0")
+        picture = axes.imshow(mosaic, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if channels > 1:
+            axes.set_xlabel("input channels")
+            axes.set_ylabel("outputs")
+        figure.colorbar(picture, ax=axes, shrink=0.8)
+        name = title or "kernels"
+        figure.suptitle(f"{name}, {outputs} of {len(weights)} outputs", fontsize=11, fontweight="bold", color=_INK)
+        _save(figure, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DataProvider", "Provider", "TensorPlaceholder"]
 
-_PARTITIONS = ("Learn", "Validation", "Test", "Unpartitioned")
+PARTITIONS = ("Learn", "Validation", "Test", "Unpartitioned")
 
 
 def _integer(owner: str, name: str, value: object, least: int) -> int:
@@ -107,13 +108,22 @@ class Provider(HidesDefaults):
             WrongInputType: It is not a str.
             WrongValue: There is no such partition.
         """
-        if check_str(self._name, "partition", partition) not in _PARTITIONS:
-            raise WrongValue(f"{self._name}: partition", partition, _PARTITIONS)
+        if check_str(self._name, "partition", partition) not in PARTITIONS:
+            raise WrongValue(f"{self._name}: partition", partition, PARTITIONS)
         self._partition = partition
 
     def get_partition(self) -> str:
         """The partition that is read."""
         return self._partition
+
+    @contextlib.contextmanager
+    def _showing(self, partition: str) -> Iterator[None]:
+        """Lets targets speak of another partition for a while, without reading anything of it."""
+        present, self._partition = self._partition, partition
+        try:
+            yield
+        finally:
+            self._partition = present
 
     def get_deepnet(self) -> DeepNet | None:
         """The graph last asked for (`get_deepnet()` of a tensor, cell ...) that reads this provider; None if none is.

@@ -65,7 +65,15 @@ impl Var {
     }
 }
 
-/// Adds the class to the module.
+/// Lets the solvers move the parameters of every cell behind some tensors once.
+#[pyfunction]
+fn update(py: Python<'_>, outputs: Vec<PyRef<'_, Var>>) -> PyResult<()> {
+    let outputs: Vec<_> = outputs.iter().map(|v| v.0.clone()).collect();
+    compute(py, || graph::update_all(&outputs))
+}
+
+/// Adds the class and the function to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(update, m)?)?;
     m.add_class::<Var>()
 }

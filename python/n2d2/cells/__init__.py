@@ -7,6 +7,7 @@ from n2d2.cells.block import Block
 from n2d2.cells.cell import Cell
 from n2d2.cells.conv import Conv, ConvDepthWise, ConvPointWise
 from n2d2.cells.deconv import Deconv
+from n2d2.cells.deepnet_cell import DeepNetCell
 from n2d2.cells.dropout import Dropout
 from n2d2.cells.elem_wise import ElemWise
 from n2d2.cells.fc import Fc
@@ -27,6 +28,7 @@ from n2d2.cells.transpose import Transpose
 __all__ = [
     # Containers
     "Block",
+    "DeepNetCell",
     "Iterable",
     "Layer",
     "Sequence",

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from n2d2.cells.deepnet_cell import DeepNetCell
     from n2d2.deepnet import DeepNet
     from n2d2.interface import Interface
+    from n2d2.provider import Provider
+    from n2d2.target.target import Target
     from n2d2.tensor import Tensor
 
 
@@ -281,6 +284,38 @@ class Block(Cell):
         for cell in self._children():
             cell.test()
         return self
+
+    def to_deepnet_cell(self, provider: Provider, target: Target | list[Target] | None = None) -> DeepNetCell:
+        """Makes a network of the container, which `fit` and `run_test` can train and test.
+
+        The container is called with one stimulus in test mode, so its cells know their sizes afterwards. They are the
+        same objects in both: what one learns, the other knows.
+
+        Arguments:
+            provider (n2d2.provider.DataProvider): Source of the stimuli.
+            target (n2d2.target.Target, optional): Target of the output, or a list with one for each output if there are
+                several, default=an `n2d2.target.Score` called `Target`.
+
+        Returns:
+            n2d2.cells.DeepNetCell: The network.
+
+        Raises:
+            WrongInputType: An argument has the wrong type.
+            WrongValue: There are more or fewer targets than outputs.
+            StateError: The container does not compute a tensor by cells.
+            ShapeError: The stimuli do not fit a cell.
+
+        Example:
+            >>> import n2d2
+            >>> provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=32)
+            >>> model = n2d2.cells.Sequence([n2d2.cells.Fc(784, 10, name="fc")])
+            >>> network = model.to_deepnet_cell(provider)
+            >>> network["fc"] is model["fc"], network.get_name(), list(network.targets)
+            (True, 'DeepNet_0', ['fc'])
+        """
+        from n2d2.cells.deepnet_cell import _converted
+
+        return _converted(self, provider, target)
 
     def _check_files(self) -> None:
         stems: dict[str, NeuralNetworkCell] = {}

@@ -72,6 +72,10 @@ class Target(Parametrised):
         """Source of the labels."""
         return self._provider
 
+    def _set_provider(self, provider: Provider) -> None:
+        """Takes the labels from another provider from now on."""
+        self._provider = provider
+
     @property
     def folder(self) -> Path:
         """Folder of the target's files: `<log_dir>/<name>.Target`."""

@@ -2,7 +2,8 @@
 //!
 //! A [`Var`] is a tensor, the node that made it and a place for its gradient. [`Unit::call`] runs a cell's forward pass
 //! and makes a node; [`Var::back_propagate`] walks the nodes behind a variable from the newest to the oldest;
-//! [`Var::update`] lets the solvers move the parameters of every cell behind it.
+//! [`Var::update`] lets the solvers move the parameters of every cell behind it,
+//! [`update_all`] those behind several variables.
 //!
 //! Gradients are *minus* the derivative of the loss (target - output), summed over the batch, as in N2D2: solvers add.
 
@@ -11,7 +12,7 @@ mod update;
 mod var;
 
 pub use unit::{Inner, Unit};
-pub use var::Var;
+pub use var::{Var, update_all};
 
 #[cfg(test)]
 mod tests;

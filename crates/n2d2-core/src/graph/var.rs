@@ -202,12 +202,20 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// [`Error::State`] if no cell made this variable, [`Error::Value`] for a learning-rate policy that cannot be evaluated.
     pub fn update(&self) -> Result<()> {
-        if self.node.is_none() {
-            return Err(Error::state("Tensor", "nothing to update: no cell made this tensor"));
-        }
-        let mut seen = HashSet::new();
-        let units: Vec<_> =
-            self.nodes().into_iter().rev().filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), n.output.shape()[0])).collect();
-        update::run(&units)
+        update_all(std::slice::from_ref(self))
     }
+}
+
+/// Lets the solvers move the parameters of every cell behind some variables once, also of those that they share.
+///
+/// # Errors
+/// [`Error::State`] if no cell made one of them, [`Error::Value`] for a learning-rate policy that cannot be evaluated.
+pub fn update_all<T: Float>(outputs: &[Var<T>]) -> Result<()> {
+    if outputs.iter().any(Var::is_leaf) {
+        return Err(Error::state("Tensor", "nothing to update: no cell made this tensor"));
+    }
+    let mut seen = HashSet::new();
+    let nodes = outputs.iter().flat_map(|v| v.nodes().into_iter().rev());
+    let units: Vec<_> = nodes.filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), n.output.shape()[0])).collect();
+    update::run(&units)
 }
