@@ -54,7 +54,10 @@ def test_every_class_has_the_base_of_the_library_and_a_builtin_one() -> None:
         (NotInitialized("provider"), "provider is not initialised"),
         (IpOnly(), "this feature belongs to the closed part of N2D2, which was never published"),
         (error_handler.ModelFileError("net.ini", ["line 3: no"]), "net.ini: line 3: no"),
-        (error_handler.ModelFileError("net.ini", ["line 3: no", "line 9"]), "net.ini: 2 problems\n  line 3: no\n  line 9"),
+        (
+            error_handler.ModelFileError("net.ini", ["line 3: no", "line 9"]),
+            "net.ini: 2 problems\n  line 3: no\n  line 9",
+        ),
         (error_handler.UnknownCellError("model: no such cell"), "model: no such cell"),
     ],
 )

@@ -1,0 +1,71 @@
+"""The table of the operators: which function reads which operator, and which one writes which cell.
+
+The files of `n2d2.onnx.operators` fill it, one family a file: reading and writing of a family stand side by side.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from n2d2.onnx.node import Node, Value
+
+    Read = Callable[[Node], Value | Sequence[Value]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads an operator.
+
+    Arguments:
+        read: Makes the outputs of a node.
+        constants: Places of the inputs whose values must be known when the model is read, as weights are.
+        first: First version of the operators (opset) that it reads.
+        last: Last one; None for all.
+    """
+
+    read: Read
+    constants: tuple[int, ...]
+    first: int
+    last: int | None
+
+
+_READERS: dict[str, Reader] = {}
+
+
+def reads(
+    *operators: str, constants: Sequence[int] = (), first: int = 7, last: int | None = None
+) -> Callable[[Read], Read]:
+    """Makes a function the reader of operators.
+
+    Arguments:
+        operators (str): Names of the operators.
+        constants (list, optional): Places of the inputs whose values must be known when the model is read, default=().
+        first (int, optional): First version of the operators (opset) that it reads, default=7.
+        last (int, optional): Last one, default=None (all).
+    """
+
+    def register(function: Read) -> Read:
+        for operator in operators:
+            assert operator not in _READERS, f"two functions read {operator}"
+            _READERS[operator] = Reader(function, tuple(constants), first, last)
+        return function
+
+    return register
+
+
+@functools.cache
+def readers() -> dict[str, Reader]:
+    """The readers by the name of the operator."""
+    import pkgutil
+    from importlib import import_module
+
+    from n2d2.onnx import operators
+
+    for family in pkgutil.iter_modules(operators.__path__):
+        import_module(f"{operators.__name__}.{family.name}")
+    return _READERS
