@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from n2d2 import database, deepnet, plots, provider, quantizer, scaling, target, train, transform
 
 # Loaded when first used, so that `import n2d2` stays fast.
-_LAZY = frozenset({"database", "deepnet", "onnx", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"})
+_LAZY = frozenset(
+    {"database", "deepnet", "onnx", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"}
+)
 
 __all__ = [
     "ConfigSection",

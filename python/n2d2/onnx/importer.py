@@ -17,13 +17,16 @@ from n2d2.onnx.registry import readers
 from n2d2.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import onnx
+    from numpy.typing import NDArray
 
     from n2d2.cells.neural_network_cell import NeuralNetworkCell
     from n2d2.onnx.graph import Graph
     from n2d2.onnx.node import Constant, Shape, Value
+
+    Remake = Callable[[NDArray[np.float32] | None], Data]
 
 MAX_FOLDED = 2**24
 """Most values of a constant that is computed while the model is read."""
@@ -100,6 +103,7 @@ class Importer:
         constants (dict, optional): Values of inputs of the graph that are known, default=None.
         settings (Settings, optional): Arguments for cells, default=None.
         ignored (collection of str, optional): Names of first outputs of nodes that are left out, default=().
+        align (bool, optional): If False, outputs may have their values in tensors of other shapes, default=True.
     """
 
     def __init__(
@@ -109,15 +113,19 @@ class Importer:
         constants: Mapping[str, Constant] | None = None,
         settings: Settings | None = None,
         ignored: Collection[str] = (),
+        align: bool = True,
     ) -> None:
         self.graph = graph
         self.settings = settings
         self._ignored = set(ignored)
+        self._align = align
         self._values: dict[str, Value] = dict(constants or {})
         self._problems: list[str] = []
         self._names: set[str] = set()
         self._calls: list[tuple[NeuralNetworkCell, list[Tensor], Tensor]] = []
         self._aligned: dict[int, Data] = {}
+        self.remakes: dict[int, tuple[Remake, NDArray[np.float32] | None]] = {}
+        """How a cell is made again with a bias, and the one that it has, by the id of its output."""
         self._uses = Counter(n for node in graph.nodes if node.op_type not in _OF_SHAPE for n in node.input)
         self._uses.update(graph.outputs)
 
@@ -133,8 +141,12 @@ class Importer:
         self._problems += [f"ignore_cells: no node makes '{name}'" for name in sorted(unknown)]
         for node in self.graph.nodes:
             self._read_node(node)
-        if not self._problems:
-            outputs = {name: self._output(name) for name in self.graph.outputs}
+        outputs: dict[str, Value] = {}
+        for name in self.graph.outputs if not self._problems else ():
+            try:
+                outputs[name] = self._output(name)
+            except Unsupported as error:  # noqa: PERF203
+                self._problems.append(f"output {error}")
         if self._problems:
             raise ModelFileError(self.graph.file, self._problems)
         return Imported(inputs, outputs, self._calls)
@@ -160,7 +172,7 @@ class Importer:
     def _output(self, name: str) -> Value:
         value = self._value(name)
         assert value is not None
-        if isinstance(value, Data) and not value.aligned:
+        if self._align and isinstance(value, Data) and not value.aligned:
             return self._reshaped(value, name)
         return value
 
@@ -304,6 +316,14 @@ class Importer:
             free = f"{name}_{count}"
         self._names.add(free)
         return free
+
+    def is_output(self, name: str) -> bool:
+        """True if nothing but the graph's result reads a value."""
+        return name in self.graph.outputs and self._uses[name] == 1
+
+    def forget(self, data: Data) -> None:
+        """Takes back the call that made some data, which nothing has read yet."""
+        self._calls = [call for call in self._calls if call[2] is not data.tensor]
 
     def call(  # noqa: PLR0917
         self,

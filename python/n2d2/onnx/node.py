@@ -118,6 +118,11 @@ class Node:
             )
         return shape
 
+    @property
+    def is_output(self) -> bool:
+        """True if nothing but the graph's result reads its first output."""
+        return self.importer.is_output(self.outputs[0])
+
     def attribute(self, name: str, default: T) -> T:
         """The value of an attribute; text as str, several numbers as a list."""
         self._unread.discard(name)

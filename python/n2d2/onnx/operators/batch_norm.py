@@ -1,0 +1,44 @@
+"""Batch normalisation: `BatchNormalization`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n2d2.onnx.registry import reads
+
+if TYPE_CHECKING:
+    from n2d2.onnx.node import Data, Node
+
+
+@reads("BatchNormalization", constants=(1, 2, 3, 4))
+def batch_normalization(node: Node) -> Data:
+    """`scale (x - mean) / sqrt(variance + epsilon) + bias`; statistics of the batch are used while n2d2 learns."""
+    from n2d2.cells.batch_norm import BatchNorm2d
+
+    x = node.data(0)
+    if node.attribute("training_mode", 0) and any(node.outputs[1:]):
+        node.unsupported("it returns the statistics of the batch", "the normalised output alone")
+    if node.attribute("training_mode", 0):
+        node.unsupported("'training_mode' is 1", "0: n2d2 has learn() and test()")
+    if node.attribute("spatial", 1) != 1:
+        node.unsupported("'spatial' is 0", "1: statistics of each channel")
+    if x.rank < 2:
+        node.unsupported(f"an input with {x.rank} axes", "[batch, channels, ...]")
+    channels = x.shape[1]
+    names = ("scales", "biases", "means", "variances")
+    values = {name: node.floats(i + 1).ravel() for i, name in enumerate(names)}
+    wrong = {name: v.size for name, v in values.items() if v.size != channels}
+    if wrong:
+        node.unsupported(f"{wrong} values for {channels} channels", "one value a channel")
+    if (values["variances"] < 0).any():
+        node.unsupported("a variance is negative", "variances of at least 0")
+    # ONNX's momentum weights the old statistics, that of the cell the new ones.
+    arguments = {
+        "epsilon": node.attribute("epsilon", 1e-5) or 1e-30,
+        "moving_average_momentum": min(max(1.0 - node.attribute("momentum", 0.9), 0.0), 0.999999),
+    } | node.arguments("BatchNorm")
+    keep = arguments.pop("keep_fillers", False)
+    cell = BatchNorm2d(channels, name=node.importer.free_name(node.name), **arguments)
+    for name, value in ({} if keep else values).items():
+        cell.N2D2().set_param(name, value)
+    return node.call(cell, x)

@@ -1,0 +1,43 @@
+"""Padding: `Pad`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from n2d2.onnx.registry import reads
+from n2d2.onnx.window import padded
+
+if TYPE_CHECKING:
+    from n2d2.onnx.node import Data, Node
+
+
+@reads("Pad", constants=(1, 2, 3))
+def pad(node: Node) -> Data:
+    """Zeros around the image axes; negative numbers crop."""
+    x = node.data(0)
+    mode = node.attribute("mode", "constant")
+    value = node.attribute("value", 0.0)
+    pads = node.attribute("pads", []) if node.opset < 11 else [int(p) for p in node.constant(1).ravel()]
+    fill = node.optional_constant(2)
+    if fill is not None and fill.size:
+        value = float(np.asarray(fill).ravel()[0])
+    axes = list(range(x.rank))
+    chosen = node.optional_constant(3)
+    if chosen is not None:
+        axes = [node.axis(int(a), x.rank) for a in chosen.ravel()]
+    if len(pads) != 2 * len(axes):
+        node.unsupported(f"{len(pads)} sizes for {len(axes)} axes", "two sizes an axis")
+    begin, end = [0] * x.rank, [0] * x.rank
+    for i, axis in enumerate(axes):
+        begin[axis], end[axis] = int(pads[i]), int(pads[i + len(axes)])
+    if not any(begin + end):
+        return node.renamed(x)
+    image = x.rank in (3, 4) and not any(begin[:2] + end[:2])
+    if mode == "constant" and value == 0 and image and max(map(abs, begin + end)) <= 2**15:
+        return padded(node, x, [*begin[2:], 0][:2], [*end[2:], 0][:2], node.name)
+    return node.unsupported(
+        f"mode {mode}, value {value}, sizes {begin} before and {end} behind",
+        "zeros around height and width (constant, 0)",
+    )

@@ -1,0 +1,123 @@
+"""Pools: `MaxPool`, `AveragePool`, `GlobalMaxPool`, `GlobalAveragePool`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from n2d2.onnx.registry import reads
+from n2d2.onnx.window import padded, read_axes, read_window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from n2d2.onnx.node import Data, Node
+    from n2d2.onnx.window import Window
+
+
+@reads("GlobalMaxPool", "GlobalAveragePool")
+def global_pool(node: Node) -> Data:
+    """The largest value or the average of each channel."""
+    from n2d2.cells.pool import GlobalPool2d
+
+    x = node.data(0)
+    if x.rank < 2:
+        node.unsupported(f"an input with {x.rank} axes", "[batch, channels, ...]")
+    pooling = "Max" if node.op == "GlobalMaxPool" else "Average"
+    return node.call(GlobalPool2d(pooling=pooling, name=node.importer.free_name(node.name)), x)
+
+
+def _outputs(node: Node, window: Window) -> list[int]:
+    """Sizes of the output; with `ceil_mode` a last window may stick out if it starts inside."""
+    if not node.attribute("ceil_mode", 0):
+        return window.outputs()
+    sizes = []
+    for axis in (0, 1):
+        stride = window.stride[axis]
+        count = -(-window.room(axis) // stride) + 1
+        if (count - 1) * stride >= window.size[axis] + window.begin[axis]:
+            count -= 1
+        sizes.append(count)
+    return sizes
+
+
+def _pooled(node: Node, x: Data, window: Window, pooling: str, outputs: list[int]) -> Data:
+    """Pools with the padding of the file, which may differ on both sides and be overrun by the last window.
+
+    The cell has one padding for both sides: it gets one so wide that every wanted window is among its own, and those
+    that nobody wants are cropped.
+    """
+    from n2d2.cells.pool import Pool2d
+
+    padding, first = [0, 0], [0, 0]
+    for axis in (0, 1):
+        size, kernel, stride = window.size[axis], window.kernel[axis], window.stride[axis]
+        while True:
+            padding[axis] = window.begin[axis] + first[axis] * stride
+            made = (size + 2 * padding[axis] - kernel) // stride + 1
+            if size + 2 * padding[axis] >= kernel and made >= outputs[axis] + first[axis]:
+                break
+            first[axis] += 1
+    made_sizes = [
+        (s + 2 * p - k) // t + 1 for s, p, k, t in zip(window.size, padding, window.kernel, window.stride, strict=True)
+    ]
+    arguments = node.arguments("Pool")
+    arguments.pop("keep_fillers", None)
+    cell = Pool2d(
+        window.kernel,
+        pooling=pooling,
+        stride_dims=window.stride,
+        padding_dims=padding,
+        name=node.importer.free_name(node.name),
+        **arguments,
+    )
+    axes = x.rank - 2
+    y = node.call(cell, x, shape=[*x.shape[:2], *made_sizes[:axes]])
+    last = [m - o - f for m, o, f in zip(made_sizes, outputs, first, strict=True)]
+    if not any(first + last):
+        return y
+    return padded(node, y, [-f for f in first], [-n for n in last], f"{node.name}_crop")
+
+
+@reads("MaxPool")
+def max_pool(node: Node) -> Data:
+    """The largest value of each window; padding never wins."""
+    x = node.data(0)
+    if any(node.outputs[1:]):
+        node.unsupported("it returns the places of the largest values", "the values alone")
+    node.ignore("storage_order")
+    window = read_window(node, x, node.attribute("kernel_shape", [0] * read_axes(node, x)))
+    if window.dilation != [1, 1]:
+        node.unsupported(f"'dilations' is {window.dilation}", "1")
+    return _pooled(node, x, window, "Max", _outputs(node, window))
+
+
+@reads("AveragePool")
+def average_pool(node: Node) -> Data:
+    """The average of each window, over the image or over its padding too (`count_include_pad`)."""
+    x = node.data(0)
+    window = read_window(node, x, node.attribute("kernel_shape", [0] * read_axes(node, x)))
+    if window.dilation != [1, 1]:
+        node.unsupported(f"'dilations' is {window.dilation}", "1")
+    outputs = _outputs(node, window)
+    include = bool(node.attribute("count_include_pad", 0))
+    y = _pooled(node, x, window, "Average", outputs)
+    counts = [_counts(window, axis, outputs[axis], include) for axis in (0, 1)]
+    area = window.kernel[0] * window.kernel[1]
+    factor = (area / np.outer(*counts)).astype(np.float32)
+    if (factor == 1).all():
+        return y
+    from n2d2.onnx.operators.arithmetic import with_constant
+
+    return with_constant(node, "Mul", y, factor[: outputs[0], : outputs[1]].reshape(y.shape[2:]))
+
+
+def _counts(window: Window, axis: int, outputs: int, include: bool) -> NDArray[np.int64]:
+    """How many rows (or columns) each window averages over."""
+    start = np.arange(outputs) * window.stride[axis] - window.begin[axis]
+    end = start + window.kernel[axis]
+    low = -window.begin[axis] if include else 0
+    high = window.size[axis] + (window.end[axis] if include else 0)
+    counts: NDArray[np.int64] = np.maximum(np.minimum(end, high) - np.maximum(start, low), 1)
+    return counts

@@ -1,0 +1,59 @@
+"""Other shapes for the same numbers: `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Identity`; `Shape` and `Size`.
+
+No cell stands for them: the next cell that needs another shape gets a Reshape before it, and Fc needs none.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from n2d2.onnx.registry import reads
+
+if TYPE_CHECKING:
+    from n2d2.onnx.node import Constant, Data, Node
+
+
+@reads("Flatten")
+def flatten(node: Node) -> Data:
+    """`[a, b, c, d]` to two axes."""
+    node.ignore("axis")
+    return node.renamed(node.data(0))
+
+
+@reads("Reshape", constants=(1,))
+def reshape(node: Node) -> Data:
+    """The shape that a constant says; the first axis stays the batch."""
+    node.ignore("allowzero")
+    node.constant(1)
+    return node.renamed(node.data(0))
+
+
+@reads("Squeeze", "Unsqueeze", constants=(1,))
+def squeeze(node: Node) -> Data:
+    """Axes of size one less or more."""
+    node.ignore("axes")
+    node.optional_constant(1)
+    return node.renamed(node.data(0))
+
+
+@reads("Identity")
+def identity(node: Node) -> Data:
+    """The same."""
+    return node.renamed(node.data(0))
+
+
+@reads("Shape")
+def shape(node: Node) -> Constant:
+    """The sizes, known when the model is read; the batch counts as that of the file, or 1."""
+    x = node.data(0)
+    start, end = node.attribute("start", 0), node.attribute("end", x.rank)
+    return np.array(x.shape[slice(start, end)], np.int64)
+
+
+@reads("Size")
+def size(node: Node) -> Constant:
+    """The number of values, known when the model is read."""
+    return np.array(math.prod(node.data(0).shape), np.int64)
