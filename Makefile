@@ -20,7 +20,7 @@ WHEEL := dist/.built
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test check fmt-check clippy lint types test-rust test-loom test-python bench bench-rust bench-python api \
-	wheel docs test-peers format clean
+	wheel docs test-peers torch-models format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,9 @@ bench-python: $(PEERS)/.installed
 
 test-peers: $(PEERS)/.installed ## compare every cell with PyTorch
 	$(PEERS)/bin/python -m pytest tests/peers
+
+torch-models: $(PEERS)/.installed ## write the models that PyTorch exports for the tests
+	cd tests && ../$(PEERS)/bin/python -m support.torch_models
 
 api: $(VENV)/.installed ## write the public API to tests/public_api.txt
 	PYTHONPATH=tests $(BIN)/python -m support.public_api > tests/public_api.txt

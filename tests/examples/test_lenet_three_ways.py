@@ -134,7 +134,11 @@ def weights(model: DeepNetCell) -> list[np.ndarray]:
 def test_the_three_ways_end_with_the_same_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scores, results = {}, {}
-    for way, make in (("python", from_python), ("ini", lambda: from_ini(tmp_path)), ("onnx", lambda: from_onnx(tmp_path))):
+    for way, make in (
+        ("python", from_python),
+        ("ini", lambda: from_ini(tmp_path)),
+        ("onnx", lambda: from_onnx(tmp_path)),
+    ):
         n2d2.global_variables.seed = 1
         model = make()
         n2d2.global_variables.seed = 1

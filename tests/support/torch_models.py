@@ -6,6 +6,7 @@ to `tests/onnx/torch`, where `make test` finds them. `make test-peers` makes the
 
 from __future__ import annotations
 
+import copy
 import io
 import sys
 import warnings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 FOLDER = Path(__file__).parent.parent / "onnx" / "torch"
-LEARNING_RATE = 0.01
+LEARNING_RATE = 0.0001
 
 
 class Exported(NamedTuple):
@@ -36,6 +37,8 @@ class Exported(NamedTuple):
     """Minus the derivative of the loss by the output, in learning mode."""
     stepped: dict[str, np.ndarray]
     """Parameters and statistics after the step, by their names in the file."""
+    exact: dict[str, np.ndarray]
+    """The same computed in double precision; empty for the stored models."""
 
 
 def lenet() -> torch.nn.Module:
@@ -81,7 +84,7 @@ MODELS: dict[str, tuple[Any, tuple[int, ...], tuple[int, ...], int]] = {
     # How to make it, input size of the full one, of the narrow one, how many times narrower.
     "lenet": (lenet, (4, 1, 28, 28), (4, 1, 28, 28), 2),
     "resnet18": (lambda: _torchvision("resnet18"), (2, 3, 224, 224), (3, 3, 32, 32), 16),
-    "mobilenet_v2": (lambda: _torchvision("mobilenet_v2"), (2, 3, 224, 224), (3, 3, 32, 32), 16),
+    "mobilenet_v2": (lambda: _torchvision("mobilenet_v2"), (2, 3, 224, 224), (4, 3, 64, 64), 8),
 }
 KINDS = ("trained", "tested")
 """With BatchNorm as it learns, and as the exporter writes it for inference: folded into the layers before it."""
@@ -119,16 +122,25 @@ def export(name: str, kind: str, narrow: bool) -> Exported:
             file.write(proto.SerializeToString())
     model.eval()
     y = model(x).detach()
+    # That of the cross-entropy with random labels.
+    labels = torch.nn.functional.one_hot(torch.randint(10, (len(x),)), 10)
+    gradient = labels - copy.deepcopy(model).train()(x).detach().softmax(dim=1)
     stepped: dict[str, np.ndarray] = {}
-    gradient = torch.randn_like(y)
+    exact: dict[str, np.ndarray] = {}
     if kind == "trained":
-        model.train()
-        optimiser = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
-        model(x).backward(-gradient / len(x))
-        optimiser.step()
-        names = {k for k, v in model.state_dict().items() if v.ndim}
-        stepped = {k: v.detach().numpy() for k, v in model.state_dict().items() if k in names}
-    return Exported(file.getvalue(), x.numpy(), y.numpy(), gradient.numpy(), stepped)
+        exact = {} if narrow else _stepped(copy.deepcopy(model).double(), x.double(), gradient.double())
+        stepped = _stepped(model, x, gradient)
+    return Exported(file.getvalue(), x.numpy(), y.numpy(), gradient.numpy(), stepped, exact)
+
+
+def _stepped(model: torch.nn.Module, x: torch.Tensor, gradient: torch.Tensor) -> dict[str, np.ndarray]:
+    """Parameters and statistics after a step of SGD."""
+    import torch
+
+    optimiser = torch.optim.SGD(model.train().parameters(), lr=LEARNING_RATE)
+    model(x).backward(-gradient / len(x))
+    optimiser.step()
+    return {k: v.detach().numpy() for k, v in model.state_dict().items() if v.ndim}
 
 
 def parameters(exported: bytes, model: Any) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -160,9 +172,10 @@ def check(e: Exported, rtol: float = 1e-4) -> None:
     """Load a model, compare its outputs and its parameters after a step with those of PyTorch."""
     import n2d2
 
-    def close(actual: np.ndarray, expected: np.ndarray, what: str) -> None:
+    def close(actual: np.ndarray, expected: np.ndarray, what: str, rounding: float = 0.0) -> None:
         # Relative to the largest value: small values are differences of large ones.
-        np.testing.assert_allclose(actual, expected, rtol, rtol * float(np.abs(expected).max()), err_msg=what)
+        atol = rtol * float(np.abs(expected).max()) + rounding
+        np.testing.assert_allclose(actual, expected, rtol, atol, err_msg=what)
 
     model = n2d2.onnx.load(e.model)
     model.set_solver(n2d2.solver.SGD(learning_rate=LEARNING_RATE))
@@ -178,14 +191,23 @@ def check(e: Exported, rtol: float = 1e-4) -> None:
     y = model(x)
     y.back_propagate(e.gradient.reshape(y.shape()))
     y.update()
-    compared = 0
-    for name, before, actual in parameters(e.model, model):
+    values = list(parameters(e.model, model))
+    assert sorted(name for name, *_ in values) == sorted(e.stepped)
+    largest = max(float(np.abs(e.stepped[name] - before).max()) for name, before, _ in values)
+    for name, before, actual in values:
         expected = e.stepped[name]
         close(actual, expected, f"{name} after a step")
-        moved = np.abs(expected - before).max()
-        close(actual - before, expected - before, f"move of {name}") if moved > 1e-5 else None
-        compared += 1
-    assert compared == len(e.stepped)
+        # The values are rounded after the step, by half a unit in the last place on either side; and what BatchNorm
+        # takes away again, such as a bias two layers before it, moves by rounding errors only.
+        rounding = float(np.spacing(np.abs(expected).max())) + 1e-5 * largest
+        if not e.exact:
+            close(actual - before, expected - before, f"move of {name}", rounding)
+            continue
+        # In a large network a rectifier here and there opens or stays shut by a rounding error: PyTorch's own steps in
+        # single and double precision differ by up to some percent of the largest move. Ours must not be worse.
+        error = float(np.abs(actual - e.exact[name]).max())
+        theirs = float(np.abs(expected - e.exact[name]).max())
+        assert error <= 3 * theirs + rounding, f"move of {name}: {error} from the exact one, PyTorch's {theirs}"
 
 
 def main() -> None:
@@ -204,7 +226,7 @@ def stored(name: str, kind: str) -> Exported:
         values = dict(arrays)
     stepped = {k.removeprefix("stepped/"): v for k, v in values.items() if k.startswith("stepped/")}
     model = (FOLDER / f"{name}_{kind}.onnx").read_bytes()
-    return Exported(model, values["x"], values["y"], values["gradient"], stepped)
+    return Exported(model, values["x"], values["y"], values["gradient"], stepped, {})
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class N2D2BackendRep(BackendRep):
         self._made: Imported | None = None
         self._made_of: tuple[dict[str, tuple[int, ...]], dict[str, NDArray[Any]]] = ({}, {})
         if not self._fixed:
-            self._made = Importer(self._graph, align=False).read()
+            self._made = Importer(self._graph, align=False, learns=False).read()
             self._made_of = (dict(self._graph.inputs), {})
 
     def run(self, inputs: Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]], **_: Any) -> tuple[NDArray[Any], ...]:
@@ -64,7 +64,7 @@ class N2D2BackendRep(BackendRep):
         shapes = {n: a.shape for n, a in arrays.items()}
         if self._made is None or not self._is_made_of(shapes, fixed):
             self._graph = read_graph(self._model, shapes)
-            self._made = Importer(self._graph, constants=fixed, align=False).read()
+            self._made = Importer(self._graph, constants=fixed, align=False, learns=False).read()
             self._made_of = (shapes, {n: a.copy() for n, a in fixed.items()})
         results = self._made.run({n: a for n, a in arrays.items() if n not in self._fixed})
         return tuple(results[n] for n in self._graph.outputs)

@@ -104,6 +104,8 @@ class Importer:
         settings (Settings, optional): Arguments for cells, default=None.
         ignored (collection of str, optional): Names of first outputs of nodes that are left out, default=().
         align (bool, optional): If False, outputs may have their values in tensors of other shapes, default=True.
+        learns (bool, optional): If False, the graph computes what the file says, and no network is made of it that
+            learns by other statistics than it is tested with, default=True.
     """
 
     def __init__(
@@ -114,11 +116,13 @@ class Importer:
         settings: Settings | None = None,
         ignored: Collection[str] = (),
         align: bool = True,
+        learns: bool = True,
     ) -> None:
         self.graph = graph
         self.settings = settings
         self._ignored = set(ignored)
         self._align = align
+        self.learns = learns
         self._values: dict[str, Value] = dict(constants or {})
         self._problems: list[str] = []
         self._names: set[str] = set()
@@ -316,6 +320,10 @@ class Importer:
             free = f"{name}_{count}"
         self._names.add(free)
         return free
+
+    def is_read(self, name: str) -> bool:
+        """True if a node reads a value, or the graph returns it."""
+        return self._uses[name] > 0
 
     def is_output(self, name: str) -> bool:
         """True if nothing but the graph's result reads a value."""

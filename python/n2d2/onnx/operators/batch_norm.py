@@ -16,10 +16,11 @@ def batch_normalization(node: Node) -> Data:
     from n2d2.cells.batch_norm import BatchNorm2d
 
     x = node.data(0)
-    if node.attribute("training_mode", 0) and any(node.outputs[1:]):
-        node.unsupported("it returns the statistics of the batch", "the normalised output alone")
-    if node.attribute("training_mode", 0):
-        node.unsupported("'training_mode' is 1", "0: n2d2 has learn() and test()")
+    if any(node.importer.is_read(o) for o in node.outputs[1:]):
+        node.unsupported("something reads the statistics of the batch", "the normalised output alone")
+    # A model that was exported while it learns is one that learns: the network has learn() and test().
+    if node.attribute("training_mode", 0) and not node.importer.learns:
+        node.unsupported("'training_mode' is 1", "0, or n2d2.onnx.load, whose networks learn")
     if node.attribute("spatial", 1) != 1:
         node.unsupported("'spatial' is 0", "1: statistics of each channel")
     if x.rank < 2:
