@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Source = str | os.PathLike[str] | bytes | onnx.ModelProto
     Shape = tuple[int, ...]
 
-FIRST_OPSET, LAST_OPSET = 7, 28
+FIRST_OPSET, LAST_OPSET = 6, 28
 MAX_FILE_BYTES = 2**31 - 1
 MAX_VALUES = 2**28
 """Most values that the weights, or the outputs of all nodes for the batch of the file, may have together."""

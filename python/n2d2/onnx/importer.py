@@ -103,6 +103,7 @@ class Importer:
         constants (dict, optional): Values of inputs of the graph that are known, default=None.
         settings (Settings, optional): Arguments for cells, default=None.
         ignored (collection of str, optional): Names of first outputs of nodes that are left out, default=().
+        tensors (dict, optional): Tensors of inputs of the graph, default=None (new ones).
         align (bool, optional): If False, outputs may have their values in tensors of other shapes, default=True.
         learns (bool, optional): If False, the graph computes what the file says, and no network is made of it that
             learns by other statistics than it is tested with, default=True.
@@ -115,9 +116,11 @@ class Importer:
         constants: Mapping[str, Constant] | None = None,
         settings: Settings | None = None,
         ignored: Collection[str] = (),
+        tensors: Mapping[str, Tensor] | None = None,
         align: bool = True,
         learns: bool = True,
     ) -> None:
+        self._tensors = dict(tensors or {})
         self.graph = graph
         self.settings = settings
         self._ignored = set(ignored)
@@ -169,8 +172,10 @@ class Importer:
         if 0 in shape:
             self._problems.append(f"input '{name}' has shape {list(shape)}, it is empty; every size must be at least 1")
             shape = (1,)
-        tensor = Tensor._wrap(np.zeros(engine_shape(shape), np.float32), wants_gradient=False)
-        tensor._placeholder = name
+        tensor = self._tensors.get(name)
+        if tensor is None:
+            tensor = Tensor._wrap(np.zeros(engine_shape(shape), np.float32))
+            tensor._placeholder = name
         return Data(tensor, shape, dtype, self._uses[name] == 1)
 
     def _output(self, name: str) -> Value:
@@ -323,7 +328,7 @@ class Importer:
 
     def is_read(self, name: str) -> bool:
         """True if a node reads a value, or the graph returns it."""
-        return self._uses[name] > 0
+        return bool(name) and self._uses[name] > 0
 
     def is_output(self, name: str) -> bool:
         """True if nothing but the graph's result reads a value."""

@@ -123,6 +123,10 @@ class Node:
         """True if nothing but the graph's result reads its first output."""
         return self.importer.is_output(self.outputs[0])
 
+    def wants(self, output: int) -> bool:
+        """True if something reads an output."""
+        return output < len(self.outputs) and self.importer.is_read(self.outputs[output])
+
     def attribute(self, name: str, default: T) -> T:
         """The value of an attribute; text as str, several numbers as a list."""
         self._unread.discard(name)

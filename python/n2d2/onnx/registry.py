@@ -38,14 +38,14 @@ _READERS: dict[str, Reader] = {}
 
 
 def reads(
-    *operators: str, constants: Sequence[int] = (), first: int = 7, last: int | None = None
+    *operators: str, constants: Sequence[int] = (), first: int = 6, last: int | None = None
 ) -> Callable[[Read], Read]:
     """Makes a function the reader of operators.
 
     Arguments:
         operators (str): Names of the operators.
         constants (list, optional): Places of the inputs whose values must be known when the model is read, default=().
-        first (int, optional): First version of the operators (opset) that it reads, default=7.
+        first (int, optional): First version of the operators (opset) that it reads, default=6.
         last (int, optional): Last one, default=None (all).
     """
 

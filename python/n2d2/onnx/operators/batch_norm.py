@@ -16,7 +16,7 @@ def batch_normalization(node: Node) -> Data:
     from n2d2.cells.batch_norm import BatchNorm2d
 
     x = node.data(0)
-    if any(node.importer.is_read(o) for o in node.outputs[1:]):
+    if any(node.wants(i) for i in range(1, len(node.outputs))):
         node.unsupported("something reads the statistics of the batch", "the normalised output alone")
     # A model that was exported while it learns is one that learns: the network has learn() and test().
     if node.attribute("training_mode", 0) and not node.importer.learns:

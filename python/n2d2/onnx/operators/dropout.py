@@ -25,9 +25,9 @@ def dropout(node: Node) -> Sequence[Value]:
     if node.has(1):
         ratio = float(np.asarray(node.constant(1)).ravel()[0])
     training = node.optional_constant(2)
-    if training is not None and bool(training.ravel()[0]) and ratio > 0 and any(node.outputs[1:]):
+    if training is not None and bool(training.ravel()[0]) and ratio > 0 and node.wants(1):
         node.unsupported("it returns the mask of a training step", "the output alone")
     arguments = {"dropout": ratio} | node.arguments("Dropout")
     arguments.pop("keep_fillers", None)
     y = node.call(Dropout(name=node.importer.free_name(node.name), **arguments), x, align=False)
-    return [y, np.ones(x.shape, bool)] if any(node.outputs[1:]) else [y]
+    return [y, np.ones(x.shape, bool)] if node.wants(1) else [y]

@@ -84,7 +84,7 @@ def _pooled(node: Node, x: Data, window: Window, pooling: str, outputs: list[int
 def max_pool(node: Node) -> Data:
     """The largest value of each window; padding never wins."""
     x = node.data(0)
-    if any(node.outputs[1:]):
+    if node.wants(1):
         node.unsupported("it returns the places of the largest values", "the values alone")
     node.ignore("storage_order")
     window = read_window(node, x, node.attribute("kernel_shape", [0] * read_axes(node, x)))
