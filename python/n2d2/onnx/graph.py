@@ -202,6 +202,9 @@ def _check_tensor(where: str, tensor: onnx.TensorProto, folder: Path | None, pro
         problems.append(f"{where} has shape {list(tensor.dims)}; at most {MAX_VALUES} values can be read")
         return
     if tensor.data_type == onnx.TensorProto.STRING:
+        if len(tensor.string_data) != count:
+            text = f"needs {count} strings, the file has {len(tensor.string_data)}"
+            problems.append(f"{where} of shape {list(tensor.dims)} {text}")
         return
     try:
         itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
@@ -364,6 +367,9 @@ def _inputs(
             )
             continue
         shapes[value.name] = tuple(d or 0 for d in dims)
+    for name, shape in shapes.items():
+        if any(d < 0 for d in shape) or _count(shape) > MAX_VALUES:
+            problems.append(f"input '{name}' has shape {list(shape)}; at most {MAX_VALUES} values can be computed")
     return shapes
 
 
@@ -374,7 +380,10 @@ def _inferred(
     weights: Mapping[str, onnx.TensorProto],
     problems: list[str],
 ) -> tuple[dict[str, Shape], dict[str, int]]:
-    """Shapes and element types of the values, by ONNX's own checker and shape inference."""
+    """Shapes and element types of the values, by ONNX's own checker and shape inference.
+
+    What cannot be inferred has no shape: the importer asks again at that node, with what it knows by then.
+    """
     import onnx
 
     # The checker copies what it gets: it gets no large weights, and sees them as inputs.
@@ -394,7 +403,7 @@ def _inferred(
     if problems:
         return {}, {}
     try:
-        done = onnx.shape_inference.infer_shapes(skeleton, check_type=True, strict_mode=True, data_prop=True)
+        done = onnx.shape_inference.infer_shapes(skeleton)
     except (onnx.shape_inference.InferenceError, ValueError, TypeError, RuntimeError) as error:
         problems.append(_first_lines(str(error)))
         return {}, {}
@@ -429,5 +438,5 @@ def _wrong_nodes(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> lis
 
 def _first_lines(text: str) -> str:
     """The part of a text of the checker that says what is wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("==> Context")]
     return " ".join(lines[:3])[:400]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -262,9 +263,9 @@ class Importer:
         graph = onnx.helper.make_graph([proto], "node", inputs, outputs, known)
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", self.graph.opset)])
         try:
-            done = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+            done = onnx.shape_inference.infer_shapes(model, strict_mode=True)
         except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
-            raise Unsupported(f"{node_label(proto)}: {' '.join(str(error).split())[:300]}") from None
+            raise Unsupported(f"{node_label(proto)}: {_reason(str(error))}") from None
         for value in done.graph.output:
             dims = value.type.tensor_type.shape.dim
             if value.type.tensor_type.HasField("shape") and all(d.HasField("dim_value") for d in dims):
@@ -385,3 +386,8 @@ class Importer:
             )
         cell = Reshape(rest[::-1], name=self.free_name(name))
         return replace(data, tensor=self._call(cell, [data.tensor]))
+
+
+def _reason(text: str) -> str:
+    """What ONNX's shape inference says, without the name of the node that it repeats."""
+    return " ".join(re.sub(r"\[\w+Error\]|Inference error\(s\):|\(op_type:[^)]*\):?", "", text).split())[:300]
