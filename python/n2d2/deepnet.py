@@ -423,10 +423,13 @@ class DeepNet:
         from n2d2.target import logs
 
         layers: dict[str, logs.Layer] = {}
-        for _, variable, *_ in self._outputs:
-            for layer in _core.layers(variable):
-                layers.setdefault(layer[0], logs.Layer(*layer))
-        return list(layers.values())
+        # From the end, so that one call of the engine lists a whole network; what a cell that the engine does not know
+        # stands before needs another one.
+        for cell, variable, *_ in reversed(self._calls):
+            if cell.name not in layers:
+                for layer in _core.layers(variable):
+                    layers.setdefault(layer[0], logs.Layer(*layer))
+        return [layers[cell.name] for cell in self._by_identity() if cell.name in layers]
 
     def log_stats(self, dirname: str | os.PathLike[str]) -> None:
         """Writes the memory and computing needs of each cell: see `n2d2.target.Score.log_stats` for the files.

@@ -75,7 +75,7 @@ class Imported:
         }
         for cell, read, made in self.calls:
             tensors = [known[id(t)] for t in read]
-            known[id(made)] = cell(tensors[0] if len(tensors) == 1 else Interface(tensors))
+            known[id(made)] = cell(tensors[0] if len(tensors) == 1 else Interface._of(tensors))
         return {
             name: known[id(value.tensor)].to_numpy(copy=True).reshape(value.shape).astype(value.dtype)
             if isinstance(value, Data)
@@ -159,14 +159,15 @@ class Importer:
             raise ModelFileError(self.graph.file, self._problems)
         return Imported(inputs, outputs, self._calls)
 
-    def _dtype(self, name: str) -> np.dtype[Any]:
+    def dtype_of(self, name: str) -> np.dtype[Any]:
+        """The element type of a value in ONNX."""
         import onnx
 
         kind = self.graph.types.get(name, onnx.TensorProto.FLOAT) or onnx.TensorProto.FLOAT
         return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
 
     def _input(self, name: str, shape: Shape) -> Data:
-        dtype = self._dtype(name)
+        dtype = self.dtype_of(name)
         if dtype.kind not in "fiub" and dtype.name != "bfloat16":
             self._problems.append(f"input '{name}' has elements of type {dtype}; only numbers can be read")
             shape = (1,)
@@ -213,7 +214,7 @@ class Importer:
             return value
         produced = value.tensor.cell is not None and self._calls and self._calls[-1][2] is value.tensor
         sole = self._uses[name] == 1 and (produced or value.sole)
-        return replace(value, sole=bool(sole), dtype=self._dtype(name))
+        return replace(value, sole=bool(sole), dtype=self.dtype_of(name))
 
     def _made(self, proto: onnx.NodeProto, values: list[Value | None]) -> Sequence[Value]:
         if self._ignored.intersection(proto.output):
@@ -360,7 +361,7 @@ class Importer:
 
     def _call(self, cell: NeuralNetworkCell, tensors: list[Tensor]) -> Tensor:
         self._names.add(cell.name)
-        result = cell.test()(tensors[0] if len(tensors) == 1 else Interface(tensors))
+        result = cell.test()(tensors[0] if len(tensors) == 1 else Interface._of(tensors))
         self._calls.append((cell, tensors, result))
         return result
 

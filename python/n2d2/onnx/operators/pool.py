@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from n2d2.onnx.array_pool import average_pool_by_numpy, max_pool_by_numpy, needs_numpy
 from n2d2.onnx.registry import reads
 from n2d2.onnx.window import padded, read_axes, read_window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from n2d2.onnx.node import Data, Node
@@ -81,15 +84,13 @@ def _pooled(node: Node, x: Data, window: Window, pooling: str, outputs: list[int
 
 
 @reads("MaxPool")
-def max_pool(node: Node) -> Data:
+def max_pool(node: Node) -> Data | Sequence[Data]:
     """The largest value of each window; padding never wins."""
     x = node.data(0)
-    if node.wants(1):
-        node.unsupported("it returns the places of the largest values", "the values alone")
+    if node.wants(1) or needs_numpy(node, x):
+        return max_pool_by_numpy(node)
     node.ignore("storage_order")
     window = read_window(node, x, node.attribute("kernel_shape", [0] * read_axes(node, x)))
-    if window.dilation != [1, 1]:
-        node.unsupported(f"'dilations' is {window.dilation}", "1")
     return _pooled(node, x, window, "Max", _outputs(node, window))
 
 
@@ -97,9 +98,9 @@ def max_pool(node: Node) -> Data:
 def average_pool(node: Node) -> Data:
     """The average of each window, over the image or over its padding too (`count_include_pad`)."""
     x = node.data(0)
+    if needs_numpy(node, x):
+        return average_pool_by_numpy(node)
     window = read_window(node, x, node.attribute("kernel_shape", [0] * read_axes(node, x)))
-    if window.dilation != [1, 1]:
-        node.unsupported(f"'dilations' is {window.dilation}", "1")
     outputs = _outputs(node, window)
     include = bool(node.attribute("count_include_pad", 0))
     y = _pooled(node, x, window, "Average", outputs)
