@@ -73,6 +73,10 @@ def read_graph(source: Source, input_shapes: Mapping[str, Sequence[int]] | None 
         ModelFileError: The model is wrong; the text lists every problem.
     """
     model, file, folder = _parse(source)
+    # protobuf gives bytes for what is no UTF-8 text, against its types.
+    damaged: list[object] = [text for text in _texts(model) if not isinstance(text, str)]
+    if damaged:
+        raise ModelFileError(file, [f"is damaged: the name {text!r} is no UTF-8 text" for text in damaged])
     problems: list[str] = []
     opset = _opset(model, problems)
     weights = {t.name: t for t in model.graph.initializer}
@@ -103,6 +107,19 @@ def read_graph(source: Source, input_shapes: Mapping[str, Sequence[int]] | None 
     if problems:
         raise ModelFileError(file, problems)
     return Graph(file, opset, nodes, inputs, outputs, weights, shapes, types)
+
+
+def _texts(model: onnx.ModelProto) -> list[str]:
+    """Every name in a model."""
+    graph = model.graph
+    named = [*graph.initializer, *graph.input, *graph.output, *graph.value_info, *model.functions, *graph.node]
+    named += [attribute for node in graph.node for attribute in node.attribute]
+    texts = [graph.name, *(thing.name for thing in named), *(opset.domain for opset in model.opset_import)]
+    for node in graph.node:
+        texts += [node.op_type, node.domain, *node.input, *node.output]
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        texts += [dim.dim_param for dim in value.type.tensor_type.shape.dim]
+    return texts
 
 
 def _count(dims: Sequence[int]) -> int:
