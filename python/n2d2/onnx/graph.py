@@ -74,7 +74,8 @@ def read_graph(source: Source, input_shapes: Mapping[str, Sequence[int]] | None 
     """
     model, file, folder = _parse(source)
     # protobuf gives bytes for what is no UTF-8 text, against its types.
-    damaged: list[object] = [text for text in _texts(model) if not isinstance(text, str)]
+    texts: list[object] = [*_texts(model)]
+    damaged = [text for text in texts if not isinstance(text, str)]
     if damaged:
         raise ModelFileError(file, [f"is damaged: the name {text!r} is no UTF-8 text" for text in damaged])
     problems: list[str] = []
