@@ -24,11 +24,11 @@ from n2d2.tensor import Tensor
 from n2d2.utils import generate_name
 
 if TYPE_CHECKING:
-    from n2d2 import database, deepnet, plots, provider, quantizer, scaling, target, train, transform
+    from n2d2 import database, deepnet, ini, plots, provider, quantizer, scaling, target, train, transform
 
 # Loaded when first used, so that `import n2d2` stays fast.
 _LAZY = frozenset(
-    {"database", "deepnet", "onnx", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"}
+    {"database", "deepnet", "ini", "onnx", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"}
 )
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "filler",
     "generate_name",
     "global_variables",
+    "ini",
     "mapping",
     "plots",
     "provider",
