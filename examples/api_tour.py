@@ -18,7 +18,7 @@ from n2d2.database import MNIST, AbstractDatabase, Database, Digits, Numpy
 from n2d2.deepnet import DeepNet, GraphNode
 from n2d2.provider import DataProvider, Provider, TensorPlaceholder
 from n2d2.target import Score, Target
-from n2d2.train import Progress
+from n2d2.train import Callback, Progress, Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -284,6 +284,54 @@ def training(folder: Path) -> None:
     print("files:", *sorted(f.name for f in target.folder.iterdir())[:3], "...")
 
 
+class StopsAt(Callback):
+    """Ends a training when it is good enough."""
+
+    def __init__(self, success: float) -> None:
+        self.success = success
+        self.batches = 0
+
+    def batch(self, run: Run) -> None:
+        """Counts the batches."""
+        self.batches += 1
+        assert self.batches == run.step
+
+    def epoch(self, run: Run, metrics: dict[str, float]) -> None:
+        """Looks at the success of the epoch."""
+        run.stop, run.reason = metrics["success"] > self.success, f"{100 * self.success:.0f} % reached"
+
+
+def whole_networks(folder: Path) -> None:
+    """A container becomes a network, which trains, tests and logs itself."""
+    provider = DataProvider(Digits(validation=0.2), [28, 28, 1], batch_size=100)
+    fc = cells.Fc(28 * 28, 10, name="fc")
+    drop, softmax = cells.Dropout(dropout=0.1, name="drop"), cells.Softmax(with_loss=True, name="softmax")
+    body = cells.Sequence([fc, drop, softmax])
+    model: cells.DeepNetCell = body.to_deepnet_cell(provider, Score(provider, name="networks", log_dir=folder))
+    model.set_solver(solver.SGD(learning_rate=0.1, momentum=0.9))
+    stops = StopsAt(0.9)
+    model.fit(5, log_epoch=1, valid_metric="F1Score", log_dir=folder, callbacks=[stops], restore_best=True)
+    assert stops.batches == len(model.history) * 32
+    model.run_test(report=500, log_dir=folder)
+    model.log_confusion_matrix("network", partition="Test")
+    model.log_success("network", partition="Learn")
+    model.log_stats(str(folder / "network"))
+    model.remove("drop")
+    model.summary(verbose=True)
+    first, last = model.get_input_cells(), model.get_output_cells()
+    assert [cell.name for cell in (*first, *last)] == ["fc", "softmax"]
+
+    model.set_provider(TensorPlaceholder(Tensor([2, 1, 28, 28], value=0.5), name="grey"))
+    y = model.learn()(images(2, 1, 28))
+    assert isinstance(y, Tensor)
+    y.back_propagate(np.ones(y.shape(), np.float32))
+    model.update()
+    assert model.get_deepnet() is y.get_deepnet()
+    again = cells.DeepNetCell(model.get_embedded_deepnet())
+    assert again.test()["fc"] is fc
+    print(f"networks: {model.get_name()} with", *again.get_cells())
+
+
 def main() -> None:
     n2d2.global_variables.seed = 1
     tensors()
@@ -295,6 +343,7 @@ def main() -> None:
         parameters(folder / "fc")
         containers(folder / "model")
         training(folder)
+        whole_networks(folder)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from contract import rows
 from contract.registry import BEHAVIOURS, Key, resolve
 from contract.rows import ROWS, Row
 
-for part in ("containers", "layers", "objects", "scores", "weighted"):
+for part in ("containers", "deepnet_cells", "layers", "objects", "scores", "weighted"):
     # Importing them registers their behaviours.
     importlib.import_module(f"contract.{part}")
 
@@ -44,7 +44,9 @@ def test_a_name_that_waits_does_not_exist(key: Key) -> None:
     except (AttributeError, ImportError):
         return
     assert member
-    assert not hasattr(thing, member), f"{path}.{member} exists: take it out of LATER in tests/contract/rows.py"
+    assert member in rows.READERS or not hasattr(thing, member), (
+        f"{path}.{member} exists: take it out of LATER in tests/contract/rows.py"
+    )
 
 
 # ---- A: exists ----

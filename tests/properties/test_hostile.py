@@ -74,6 +74,7 @@ SUBJECTS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[Any], object]]
     "Conv": (lambda: {"nb_inputs": 2, "nb_outputs": 2, "kernel_dims": [2, 2]}, called),
     "ConvDepthWise": (lambda: {"nb_channel": 2, "kernel_dims": [2, 2]}, called),
     "ConvPointWise": (lambda: {"nb_inputs": 2, "nb_outputs": 2}, called),
+    "DeepNetCell": (lambda: {"N2D2_object": n2d2.cells.Softmax()(image()).get_deepnet()}, called),
     "Deconv": (lambda: {"nb_inputs": 2, "nb_outputs": 2, "kernel_dims": [2, 2]}, called),
     "Fc": (lambda: {"nb_inputs": 32, "nb_outputs": 2}, called),
     "Layer": (lambda: {"cells": [n2d2.cells.Softmax()]}, called),

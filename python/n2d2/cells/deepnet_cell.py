@@ -189,7 +189,7 @@ class DeepNetCell(Block):
         return model.learn()
 
     def _begin(self, graph: _Graph, net: DeepNet, shapes: list[list[int]], name: str | None) -> None:
-        Block.__init__(self, cast("list[Cell]", graph.cells()), name or net.name)
+        Block.__init__(self, cast("list[Cell]", graph.cells()), net.name if name is None else name)
         self._graph = graph
         self._embedded = net
         self._input_shapes = shapes
