@@ -12,10 +12,16 @@ from types import ModuleType
 from typing import Any
 
 
+# Packages whose modules are parts of one thing, which the package itself offers; and those that are offered as they are.
+WHOLE = ("n2d2.cli.", "n2d2.ini.", "n2d2.onnx.")
+OFFERED = ("n2d2.onnx.backend",)
+
+
 def modules() -> Iterator[ModuleType]:
     """Yield n2d2 and its public modules, by name."""
     root = importlib.import_module("n2d2")
     names = [m.name for m in pkgutil.walk_packages(root.__path__, "n2d2.")]
+    names = [name for name in names if not name.startswith(WHOLE) or name in OFFERED]
     public = [name for name in names if not any(part.startswith("_") for part in name.split("."))]
     yield root
     for name in sorted(public):

@@ -51,8 +51,9 @@ class ArrayCell(NeuralNetworkCell):
 
     Example:
         >>> import numpy, onnx
+        >>> from n2d2.onnx import backend
         >>> node = onnx.helper.make_node("ArgMax", ["x"], ["y"], axis=1)
-        >>> n2d2.onnx.backend.run_node(node, [numpy.array([[1.0, 3.0, 2.0]], numpy.float32)])[0].tolist()
+        >>> backend.run_node(node, [numpy.array([[1.0, 3.0, 2.0]], numpy.float32)])[0].tolist()
         [[1]]
 
     Source:
