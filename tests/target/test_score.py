@@ -479,7 +479,11 @@ def test_parameters_of_pictures_that_are_not_built(name: str) -> None:
     ("arguments", "error", "message"),
     [
         ({"data_as_target": 1}, WrongInputType, "`data_as_target` must be a bool, got int"),
-        ({"data_as_target": True, "confusion_quant_steps": 1}, WrongValue, "steps` is 1, expected an integer from 2 to"),
+        (
+            {"data_as_target": True, "confusion_quant_steps": 1},
+            WrongValue,
+            "steps` is 1, expected an integer from 2 to",
+        ),
         ({"data_as_target": True, "confusion_range_min": 2.0}, WrongValue, "max` is 1, expected a number above"),
         ({"confusion_quant_steps": 5}, WrongValue, "`confusion_quant_steps` is 5, but has no meaning with data_as_tar"),
         ({"data_as_target": True, "top_n": 2}, WrongValue, "`top_n` is 2, but has no meaning with data_as_target=True"),
@@ -706,3 +710,10 @@ def test_calling_a_target_costs_microseconds() -> None:
     target(output)
     best = min(timeit.repeat(lambda: target(output), number=100, repeat=20)) / 100
     assert best < 100e-6, f"{best * 1e6:.1f} us"
+
+
+def test_a_loss_beyond_float32_is_infinite_in_the_tensor_without_a_warning() -> None:
+    target = Score(source([[1e30, 0.0]], [0]))
+    loss = target(n2d2.cells.Activation(n2d2.activation.Linear())(target.provider()))
+    assert loss[0] == np.inf
+    assert target.loss() == pytest.approx(1e60, rel=1e-6)

@@ -450,26 +450,28 @@ class DeepNetCell(Block):
         check_bool(self._name, "reconnect", reconnect)
         if name not in self._cells:
             raise UnknownCellError(unknown_name(self._name, name, self._cells, "one of its cells"))
-        targets = dict(self._targets)
-        if name in targets:
+        try:
+            graph = self._graph.without(name, reconnect)
+        except StateError as error:
+            raise StateError(f"{self._name}: {error}") from None
+        heir = name
+        if name in self._targets:
             heirs = {
                 self._graph.end_cell(p).name
                 for step in self._graph.steps
                 if step.cell.name == name
                 for p in step.reads
                 if p >= self._graph.inputs
-            }
+            } - {name}
             if len(heirs) != 1:
                 raise StateError(f"{self._name}: remove: the target of `{name}` cannot go to its {len(heirs)} parents")
-            targets[heirs.pop()] = targets.pop(name)
-        try:
-            graph = self._graph.without(name, reconnect)
-        except StateError as error:
-            raise StateError(f"{self._name}: {error}") from None
+            heir = heirs.pop()
+            if heir in self._targets:
+                raise StateError(f"{self._name}: remove: `{heir}` has a target already, and would get that of `{name}`")
         self._trace(graph, [Tensor(shape) for shape in self._input_shapes])
         if self._provider is not None:
             self._embedded._provider = self._provider
-        self._targets = targets
+        self._targets = {heir if cell == name else cell: target for cell, target in self._targets.items()}
 
     def summary(self, verbose: bool = False) -> None:
         """Prints a table of the cells: output shapes, parameters, multiply-accumulates, connections.
@@ -769,6 +771,10 @@ def _converted(block: Block, provider: Provider, target: Target | list[Target] |
         targets = [Score(provider, name=name) for name in names]
     if len(targets) != len(cells):
         raise WrongValue(f"{block.name}: target", f"{len(targets)} targets", f"{len(cells)}, one for each output")
+    if len({cell.name for cell in cells}) < len(cells):
+        raise StateError(
+            f"{block.name}: to_deepnet_cell: one cell makes two outputs; put an Activation of its own behind each"
+        )
     by_cell = {cell.name: item for cell, item in zip(cells, targets, strict=True)}
     model = DeepNetCell._of(tensors, inputs=[x], provider=provider, targets=by_cell)
     for cell in model._layers():

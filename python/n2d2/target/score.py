@@ -736,7 +736,9 @@ def _loss_tensor(source: _core.Loss, target: Score) -> Tensor:
 
     tensor = object.__new__(Tensor)
     tensor._start(target)
-    tensor._array = np.array([source.value], dtype=np.float32)
+    # A loss that float32 does not hold is infinite in the tensor; `loss()` gives it.
+    with np.errstate(over="ignore"):
+        tensor._array = np.array([source.value], dtype=np.float32)
     tensor._datatype = "float"
     tensor._loss_source = source
     return tensor

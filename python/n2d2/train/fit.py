@@ -16,6 +16,7 @@ from n2d2.target.score import Score
 from n2d2.train.callback import Callback
 from n2d2.train.csv_log import CsvLog
 from n2d2.train.json_lines import JsonLines
+from n2d2.train.log_file import check_path
 from n2d2.train.progress import Progress
 from n2d2.train.run import Run
 
@@ -91,16 +92,21 @@ def _ready(model: DeepNetCell, what: str, partition: str) -> tuple[DataProvider,
         raise StateError(f"{model.name}: {what} needs a target; call set_provider, or give it to to_deepnet_cell")
     if provider.get_database().get_nb_stimuli(partition) == 0:
         raise StateError(f"{model.name}: {what}: the {partition} partition of `{provider.name}` has no stimuli")
+    folders: set[Path] = set()
+    for target in model.targets.values():
+        if target.folder in folders:
+            raise StateError(f"{model.name}: {what}: two targets are called `{target.name}`; give each its own name")
+        folders.add(target.folder)
     return provider, list(model.targets.values())
 
 
 @contextlib.contextmanager
-def _logging_to(targets: Sequence[Target], log_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
+def _logging_to(owner: str, targets: Sequence[Target], log_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
     """Lets targets without a folder of their own write below `log_dir` for a while, and gives that folder."""
     if log_dir is None:
         yield Path()
         return
-    folder = Path(log_dir)
+    folder = check_path(owner, "log_dir", log_dir)
     moved = [target for target in targets if target._log_dir == Path()]
     for target in moved:
         target._log_dir = folder
@@ -112,9 +118,11 @@ def _logging_to(targets: Sequence[Target], log_dir: str | os.PathLike[str] | Non
 
 
 def _outputs_of(model: DeepNetCell, stimuli: Tensor) -> list[Tensor]:
-    """The outputs of a network."""
+    """The outputs of a network that have targets, in the order of the targets."""
     result = model(stimuli)
-    return result.tensors if isinstance(result, Interface) else [result]
+    outputs = result.tensors if isinstance(result, Interface) else [result]
+    by_name = {cell.name: output for cell, output in zip(model.get_output_cells(), outputs, strict=True)}
+    return [by_name[name] for name in model.targets]
 
 
 @contextlib.contextmanager
@@ -127,8 +135,9 @@ def _naming_cells(model: DeepNetCell, when: str) -> Iterator[None]:
     except DataError as error:
         for cell in model._layers():
             if cell._output is not None and not np.isfinite(cell._output.to_numpy()).all():
-                text = f"{error}; the first cell with an output that is not finite is `{cell.name}`, {when}"
-                raise DataError(f"{text}: a smaller learning rate may help, or a check of the data") from None
+                raise DataError(
+                    f"{error}; the first cell with an output that is not finite is `{cell.name}`, {when}"
+                ) from None
         raise
 
 
@@ -169,6 +178,8 @@ class _Training:
             run.epoch, run.batch = epoch, 0
             self.provider.set_partition("Learn")
             self.provider.set_batch(shuffle=True)
+            if self.logged == epoch - 1:
+                self._clear_scores()
             run.batches = len(self.provider)
             before_s = progress.learning_s
             for stimuli in progress(self._batches(), run.batches, after=self._after_epoch):
@@ -185,11 +196,20 @@ class _Training:
             if run.stop:
                 break
         if self.logged != run.epoch:
-            print(self._log())
+            note = self._log()
+            self.model.history[-1].update(self.metrics)
+            if note:
+                print(note)
         if run.stop:
             print(f"stopped after epoch {run.epoch}: {run.reason or 'a callback asked for it'}")
         if options.bench:
             self._print_bench(progress.learning_s)
+
+    def _clear_scores(self) -> None:
+        """Lets the scores of the provider's partition begin anew."""
+        for target in self.targets:
+            if isinstance(target, Score):
+                target.clear_score()
 
     def _batches(self) -> Iterator[Tensor]:
         while not self.provider.all_batchs_provided():
@@ -233,8 +253,6 @@ class _Training:
         self.logged = self.run.epoch
         for target in self.targets:
             _log_target(target, "learning")
-            if isinstance(target, Score):
-                target.clear_score()
         if not self.validates:
             self.model.export_free_parameters(str(self.folder / "weights"), verbose=False)
             return ""
@@ -244,19 +262,16 @@ class _Training:
         metric = self.options.valid_metric
         first_is_best = False
         with _evaluating(self.model, "Validation"):
-            for target in self.targets:
-                if isinstance(target, Score):
-                    target.clear_score()
+            self._clear_scores()
             for stimuli in self.provider:
                 with _naming_cells(self.model, f"in the validation of epoch {self.run.epoch}"):
                     for target, output in zip(self.targets, _outputs_of(self.model, stimuli), strict=True):
                         target(output)
             for i, target in enumerate(self.targets):
-                if not isinstance(target, Score):
-                    continue
-                # Reconstructions have no classes: the better one has the smaller loss.
+                # What has no classes is the better the smaller its loss.
                 loss, success, _ = target.recent(0)
-                score = -loss if target.data_as_target else target.get_average_score(metric)
+                has_classes = isinstance(target, Score) and not target.data_as_target
+                score = cast("Score", target).get_average_score(metric) if has_classes else -loss
                 better = target.name not in self.best or score > self.best[target.name]
                 if better:
                     self.best[target.name] = score
@@ -266,8 +281,8 @@ class _Training:
                     self.metrics.update(validation_loss=loss, validation_success=success, validation_score=score)
                 elif first_is_best:
                     _log_target(target, "validation-best-primary", success=False)
-                target.log_success("validation")
-                target.clear_success()
+                if isinstance(target, Score):
+                    target.log_success("validation")
         if first_is_best:
             self.not_better = 0
             self.model.export_free_parameters(str(self.folder / "weights_validation"), verbose=False)
@@ -369,15 +384,24 @@ def fit(
     owner = f"{model.name}: fit"
     options.check(owner)
     check_bool(owner, "restore_best", restore_best)
+    given: object = callbacks
+    if not isinstance(given, (list, tuple)):
+        raise WrongInputType(f"{owner}: callbacks", type(callbacks), list)
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise WrongInputType(f"{owner}: a callback", type(callback), Callback)
     provider, targets = _ready(model, "fit", "Learn")
+    if provider.get_database().get_nb_stimuli("Validation") == 0:
+        empty = f"the Validation partition of `{provider.name}` has no stimuli"
+        if restore_best:
+            raise StateError(f"{owner}: restore_best is True, but {empty}")
+        if options.stop_valid:
+            warnings.warn(f"{owner}: stop_valid has no effect: {empty}", UserWarning, stacklevel=3)
     if not any(cell._handle.learn for cell in model._layers()):
         model.learn()
     partition = provider.get_partition()
     model.history = []
-    with _logging_to(targets, log_dir) as folder:
+    with _logging_to(owner, targets, log_dir) as folder:
         model.export_free_parameters(str(folder / "weights_init"), verbose=False)
         training = _Training(model, options, folder, callbacks, targets)
         try:
@@ -390,7 +414,7 @@ def fit(
             provider.set_partition(partition)
             for callback in training.callbacks:
                 callback.end(training.run)
-        if restore_best and training.validates:
+        if restore_best:
             best = folder / "weights_validation"
             with contextlib.redirect_stdout(None):
                 model.import_free_parameters(str(best))

@@ -117,7 +117,9 @@ class _Test:
         """Tests the batch at a place and returns its size."""
         stimuli = provider.read_batch(place)
         with _naming_cells(self.model, f"in the test, in the batch that begins at stimulus {place}"):
-            for target, output in zip(self.targets, _outputs_of(self.model, stimuli), strict=True):
+            for target, output in zip(self.model.targets.values(), _outputs_of(self.model, stimuli), strict=True):
+                if not isinstance(target, Score):
+                    continue
                 present, target._provider = target._provider, provider
                 try:
                     target(output)
@@ -134,17 +136,18 @@ class _Test:
         return count
 
     def _record(self, target: Score, provider: DataProvider) -> None:
-        estimated, values = target.estimated_labels(), target.estimated_values()
+        estimated, values, wanted = target._estimated()
         names = target.class_names()
-        labels = provider.labels_array()
         for k, number in enumerate(provider.stimuli_ids().tolist()):
-            record: dict[str, Any] = {"id": number, "name": provider.stimulus_name(number), "target": int(labels[k])}
-            best = estimated[k, 0]
+            record: dict[str, Any] = {"id": number, "name": provider.stimulus_name(number)}
+            best, right = estimated[k, 0], wanted[k].reshape(estimated.shape[2:])
             if best.size == 1:
+                record["target"] = int(right.item())
                 record["estimated"] = int(best.item())
                 record["class"] = names[int(best.item())]
                 record["value"] = float(values[k, 0].item())
             else:
+                record["target"] = right.tolist()
                 record["estimated"] = best.tolist()
             self.records[target.name].append(record)
 
@@ -190,11 +193,13 @@ def run_test(model: DeepNetCell, options: _Options, log_dir: str | os.PathLike[s
     provider, all_targets = _ready(model, "run_test", "Test")
     targets = [target for target in all_targets if isinstance(target, Score)]
     first, end = _range(options, provider, owner)
+    if options.log_outputs and not first < options.log_outputs <= end:
+        expected = f"0 for none, or {first + 1} to {end}: the stimuli that are tested"
+        raise WrongValue(f"{owner}: log_outputs", options.log_outputs, expected)
     size = provider.get_batch_size()
-    with _logging_to(targets, log_dir) as folder, _evaluating(model, "Test"):
+    with _logging_to(owner, targets, log_dir) as folder, _evaluating(model, "Test"):
         for target in targets:
             target.clear_score()
-            target.clear_success()
             (target.folder / "test" / "classif.log").unlink(missing_ok=True)
         test = _Test(model, options, folder, targets)
         done, reported, logged = 0, 0, 0
