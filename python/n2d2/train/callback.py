@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from n2d2.error_handler import WrongInputType, WrongValue
+from n2d2.error_handler import StateError, WrongInputType, WrongValue
 from n2d2.parameters import unknown_name
+from n2d2.provider import DataProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,3 +137,24 @@ class Best:
             return False
         self.value = value
         return True
+
+
+def check_validation(owner: str, metric: str, run: Run) -> None:
+    """Raises StateError if a metric of the validation is asked for, but no stimuli are there to validate with.
+
+    Arguments:
+        owner (str): Name of the object in the text of the error.
+        metric (str): Name of the metric.
+        run (n2d2.train.Run): State of the training.
+
+    Raises:
+        StateError: The partition Validation of the database is empty.
+    """
+    provider = run.provider
+    if not metric.startswith("validation") or not isinstance(provider, DataProvider):
+        return
+    if not provider.get_database().get_nb_stimuli("Validation"):
+        raise StateError(
+            f"{owner}: `{metric}` needs stimuli in the partition Validation, which is empty; give the database a part "
+            "for it (`validation=0.1`, or partition_stimuli), or watch `loss` or `success`"
+        )

@@ -24,9 +24,9 @@ _COLUMNS = ("run", "epoch", "step", "seconds", *METRICS)
 class CsvLog(Callback):
     """Appends a row an epoch to a table, which is complete after each epoch.
 
-    The columns are `run` (when the training began), `epoch`, `step`, `seconds` and all metrics; those that an epoch does
-    not have are empty. A metric without a column gets one. The rows of a training that goes on, or of another one in
-    the same folder, are appended.
+    The columns are `run` (when the training began), `epoch`, `step`, `seconds` and all metrics; those that an epoch
+    does not have are empty. A metric without a column gets one. The rows of a training that goes on, or of another one
+    in the same folder, are appended.
 
     Arguments:
         path (str or Path, optional): File, in the folder of the training, default="metrics.csv".
