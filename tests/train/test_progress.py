@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import io
 import re
+import sys
+import types
 from collections.abc import Iterator
 
 import pytest
 
 from n2d2.error_handler import WrongValue
 from n2d2.train import Progress
-from n2d2.train.progress import Bar, Lines, Status, duration
+from n2d2.train.progress import Bar, Lines, Status, default_report, duration
 
 
 class Counted:
@@ -47,12 +49,65 @@ def test_a_pipe_gets_a_line_an_epoch() -> None:
     assert progress.learning_s > 0
 
 
-def test_long_epochs_get_ten_lines_in_a_pipe() -> None:
+def test_long_epochs_get_a_line_every_five_seconds_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here a look at the clock takes a tenth of a second."""
+    clock = iter(range(10**6))
+    monkeypatch.setattr("n2d2.train.progress.time.perf_counter", lambda: 0.1 * next(clock))
     stream = io.StringIO()
-    for _ in Progress(Counted(), stream=stream)(range(5000)):
+    for _ in Progress(Counted(), stream=stream)(range(190)):
         pass
-    parts = re.findall(r"(\d+) %$", stream.getvalue(), re.MULTILINE)
-    assert parts == ["10", "20", "30", "40", "50", "60", "70", "80", "90"]
+    parts = [int(part) for part in re.findall(r"(\d+) %$", stream.getvalue(), re.MULTILINE)]
+    assert len(parts) == 3
+    assert parts[0] in range(24, 29)
+    assert stream.getvalue().count("\n") == 4
+
+
+class Display:
+    """What `IPython.display.display` gives: remembers what is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.outputs = 0
+
+    def __call__(self, data: dict[str, str], raw: bool, display_id: bool) -> Display:
+        assert raw
+        assert display_id
+        self.outputs += 1
+        self.shown.append(data["text/plain"])
+        return self
+
+    def update(self, data: dict[str, str], raw: bool) -> None:
+        assert raw
+        self.shown.append(data["text/plain"])
+
+
+def test_a_notebook_gets_one_output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display()
+    ipython, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+    ipython.get_ipython = lambda: types.SimpleNamespace(kernel=object())  # type: ignore[attr-defined]
+    module.display = display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setattr("n2d2.train.progress._REDRAW_S", 0.0)
+    progress = Progress(Counted(), epochs=2)
+    for _ in range(2):
+        list(progress([1, 2, 3, 4]))
+    assert display.outputs == 1
+    assert len(display.shown) == 10
+    assert "━" in display.shown[-2]
+    assert without_times(display.shown[-1]).splitlines() == [
+        "epoch 1/2   loss 0.2500   success  50.00 %   N images/s",
+        "epoch 2/2   loss 0.2500   success  50.00 %   N images/s",
+    ]
+    assert capsys.readouterr().out == ""
+
+
+def test_ipython_without_a_kernel_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    ipython = types.ModuleType("IPython")
+    for shell in (None, types.SimpleNamespace()):
+        ipython.get_ipython = lambda shell=shell: shell  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "IPython", ipython)
+        assert isinstance(default_report(io.StringIO(), given=False), Lines)
 
 
 def test_a_terminal_gets_a_bar_that_the_numbers_replace(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +164,7 @@ def test_the_time_left_covers_the_epochs_to_come(monkeypatch: pytest.MonkeyPatch
         def batch(self, status: Status) -> None:
             seen.append(status)
 
-    report = Recorder(io.StringIO(), 4)
+    report = Recorder(io.StringIO())
     for _ in Progress(Counted(), epochs=3, report=report)(range(4)):
         pass
     assert [s.left_s for s in seen] == [11.0, 10.0, 9.0, 8.0]

@@ -1,4 +1,4 @@
-"""A progress report of a training loop: a bar in a terminal, lines elsewhere."""
+"""A progress report of a training loop: a bar in a terminal or a notebook, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sized
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO, TypeVar
 
 from n2d2.error_handler import WrongInputType, WrongValue
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _REDRAW_S = 0.1
-_LINES_A_PASS = 10
-_LONG_PASS = 2000
+_LINE_S = 5.0
 
 
 class Status(NamedTuple):
@@ -202,33 +201,32 @@ def _bar(part: float, width: int, fine: bool) -> str:
 
 
 class Lines:
-    """A line an epoch, for files and pipes. Epochs of more than 2,000 batches get ten.
+    """A line an epoch, for files and pipes, and one every five seconds of a longer epoch.
 
     Arguments:
         stream (file): Where to write.
-        batches (int): Batches of an epoch.
 
     Example:
-        >>> lines = Lines(sys.stdout, batches=125)
+        >>> lines = Lines(sys.stdout)
         >>> lines.wants(12, 0.0)
         False
         >>> lines.epoch(Status(2, 3, 125, 125, 0.5, 0.875, 20000.0, 0.6))
         epoch 2/3   loss 0.5000   success  87.50 %    20,000 images/s
     """
 
-    def __init__(self, stream: TextIO, batches: int) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._batches = batches
+        self._next_s = time.perf_counter() + _LINE_S
 
     def wants(self, batch: int, now_s: float) -> bool:
-        """True at each tenth of a long epoch.
+        """True when five seconds have passed since the last line.
 
         Arguments:
             batch (int): Number of the batch in its epoch, from 1.
             now_s (float): Time, in seconds.
         """
-        del now_s
-        return self._batches > _LONG_PASS and batch < self._batches and batch % (self._batches // _LINES_A_PASS) == 0
+        del batch
+        return now_s >= self._next_s
 
     def batch(self, status: Status) -> None:
         """Writes a line with the part of the epoch that is done.
@@ -236,6 +234,7 @@ class Lines:
         Arguments:
             status (Status): What to show.
         """
+        self._next_s = time.perf_counter() + _LINE_S
         self._stream.write(f"{status.text()}   {100 * status.batch / max(status.batches, 1):.0f} %\n")
         self._stream.flush()
 
@@ -246,6 +245,7 @@ class Lines:
             status (Status): What to show.
             note (str, optional): Text behind the numbers, default="".
         """
+        self._next_s = time.perf_counter() + _LINE_S
         self._stream.write(_line(status, note) + "\n")
         self._stream.flush()
 
@@ -253,10 +253,104 @@ class Lines:
         """Does nothing: every line is complete."""
 
 
+class Notebook:
+    """One output below the cell of a Jupyter notebook, whose last line is redrawn ten times a second at most.
+
+    Arguments:
+        display (callable): `IPython.display.display`.
+
+    Example:
+        >>> class Handle:
+        ...     def update(self, data, raw):
+        ...         print(data["text/plain"])
+        >>> notebook = Notebook(lambda data, raw, display_id: Handle())
+        >>> notebook.epoch(Status(1, 2, 125, 125, 0.5, 0.875, 20000.0, 0.6))
+        >>> notebook.batch(Status(2, 2, 25, 125, 0.5, 0.875, 20000.0, 0.5))
+        epoch 1/2   loss 0.5000   success  87.50 %    20,000 images/s
+        epoch 2/2   ━━━━━━────────────────────────   loss 0.5000   success  87.50 %    20,000 images/s   0:00 left
+    """
+
+    def __init__(self, display: Callable[..., Any]) -> None:
+        self._display = display
+        self._handle: Any = None
+        self._done: list[str] = []
+        self._next_s = 0.0
+
+    def wants(self, batch: int, now_s: float) -> bool:
+        """True when a tenth of a second has passed since the last drawing.
+
+        Arguments:
+            batch (int): Number of the batch in its epoch, from 1.
+            now_s (float): Time, in seconds.
+        """
+        del batch
+        return now_s >= self._next_s
+
+    def batch(self, status: Status) -> None:
+        """Redraws the last line.
+
+        Arguments:
+            status (Status): What to show.
+        """
+        self._next_s = time.perf_counter() + _REDRAW_S
+        self._show(status.text(_bar(status.batch / max(status.batches, 1), 30, fine=True)))
+
+    def epoch(self, status: Status, note: str = "") -> None:
+        """Replaces the last line by the numbers of the epoch.
+
+        Arguments:
+            status (Status): What to show.
+            note (str, optional): Text behind the numbers, default="".
+        """
+        self._done.append(_line(status, note))
+        self._show()
+
+    def stop(self) -> None:
+        """Does nothing: what was drawn stays."""
+
+    def _show(self, *last: str) -> None:
+        data = {"text/plain": "\n".join([*self._done, *last])}
+        if self._handle is None:
+            self._handle = self._display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
+
+
+def _notebook_display() -> Callable[..., Any] | None:
+    """`IPython.display.display` if this process is the kernel of a notebook, which has loaded IPython then."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    from importlib import import_module
+
+    display: Callable[..., Any] = import_module("IPython.display").display
+    return display
+
+
+def default_report(stream: TextIO, given: bool) -> Report:
+    """A bar in a terminal, one output in a notebook, lines elsewhere.
+
+    Arguments:
+        stream (file): Where to write.
+        given (bool): True if the stream was given: then a notebook gets lines in it too.
+
+    Example:
+        >>> import io
+        >>> type(default_report(io.StringIO(), given=True)).__name__
+        'Lines'
+    """
+    if stream.isatty():
+        return Bar(stream)
+    display = None if given else _notebook_display()
+    return Lines(stream) if display is None else Notebook(display)
+
+
 class Progress:
     """Reports loss, success rate, images per second and time left while a loop goes through the batches of a provider.
 
-    In a terminal one line is redrawn ten times a second; elsewhere a line is written an epoch. The numbers are means
+    In a terminal or a notebook one line is redrawn ten times a second; elsewhere a line is written an epoch, and every
+    five seconds of a longer one. The numbers are means
     over the epoch so far, taken from the target. Between two drawings a batch costs well under a microsecond.
     `learning_s` is the time spent in the loop so far, without what `after` does.
 
@@ -264,8 +358,8 @@ class Progress:
         target (n2d2.target.Target): Target whose loss and success are shown.
         epochs (int, optional): Epochs in all, for the time left, default=1.
         stream (file, optional): Where to write, default=the standard output.
-        report (Report, optional): Shows the status: a `Bar`, `Lines` or an object of your own, default=a `Bar` in a
-            terminal, else `Lines`.
+        report (Report, optional): Shows the status: a `Bar`, `Lines`, a `Notebook` or an object of your own, default=a
+            `Bar` in a terminal, a `Notebook` in the kernel of one, else `Lines`.
 
     Raises:
         WrongInputType: `epochs` is not an int.
@@ -319,8 +413,9 @@ class Progress:
 
     def _epoch(self, batches: Iterable[Item], count: int, after: Callable[[], str] | None) -> Iterator[Item]:
         self.epoch += 1
-        stream = self._stream or sys.stdout
-        report = self._report or (Bar(stream) if stream.isatty() else Lines(stream, count))
+        if self._report is None:
+            self._report = default_report(self._stream or sys.stdout, given=self._stream is not None)
+        report = self._report
         start = time.perf_counter()
         done = 0
         try:
