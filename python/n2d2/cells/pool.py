@@ -10,6 +10,9 @@ from n2d2.mapping import check_mapping
 from n2d2.parameters import Parameter, pair
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from n2d2.activation import ActivationFunction
     from n2d2.interface import Interface
     from n2d2.parameters import Pair
@@ -58,6 +61,8 @@ class Pool(NeuralNetworkCell):
 
     mappable = True
     _exports = ("C", "CPP", "CPP_TensorRT", "CPP_STM32")
+    _connected: npt.NDArray[np.bool_] | None = None
+    """A copy of the mapping."""
 
     pool_dims = Parameter[list[int]]("constructor", pair)
     stride_dims = Parameter[list[int]]("option", pair)
@@ -80,6 +85,7 @@ class Pool(NeuralNetworkCell):
     ) -> None:
         connected = None if mapping is None else check_mapping(self.get_type(), mapping).to_numpy(copy=True)
         self._start("Pool", locals(), mapping=connected)
+        self._connected = connected
 
 
 class Pool2d(Pool):

@@ -5,5 +5,6 @@ they are checked before anything large is made, no code of theirs runs, and no f
 """
 
 from n2d2.onnx.loading import load, load_onto
+from n2d2.onnx.saving import save, to_model
 
-__all__ = ["load", "load_onto"]
+__all__ = ["load", "load_onto", "save", "to_model"]

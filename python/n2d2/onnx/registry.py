@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from n2d2.cells.neural_network_cell import NeuralNetworkCell
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Node, Value
 
     Read = Callable[[Node], Value | Sequence[Value]]
+    Write = Callable[[CellCall], Operand]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Reader:
 
 
 _READERS: dict[str, Reader] = {}
+_WRITERS: dict[type[NeuralNetworkCell], Write] = {}
 
 
 def reads(
@@ -58,9 +62,24 @@ def reads(
     return register
 
 
+def writes(*kinds: type[NeuralNetworkCell]) -> Callable[[Write], Write]:
+    """Makes a function the writer of classes of cells, and of their subclasses that have none of their own.
+
+    Arguments:
+        *kinds (type): The classes.
+    """
+
+    def register(function: Write) -> Write:
+        for kind in kinds:
+            assert kind not in _WRITERS, f"two functions write {kind.__name__}"
+            _WRITERS[kind] = function
+        return function
+
+    return register
+
+
 @functools.cache
-def readers() -> dict[str, Reader]:
-    """The readers by the name of the operator."""
+def _load_families() -> None:
     import pkgutil
     from importlib import import_module
 
@@ -68,4 +87,19 @@ def readers() -> dict[str, Reader]:
 
     for family in pkgutil.iter_modules(operators.__path__):
         import_module(f"{operators.__name__}.{family.name}")
+
+
+def readers() -> dict[str, Reader]:
+    """The readers by the name of the operator."""
+    _load_families()
     return _READERS
+
+
+def writer(kind: type[NeuralNetworkCell]) -> Write | None:
+    """What writes cells of a class; None if nothing does.
+
+    Arguments:
+        kind (type): The class.
+    """
+    _load_families()
+    return next((_WRITERS[k] for k in kind.__mro__ if k in _WRITERS), None)

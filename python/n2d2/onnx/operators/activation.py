@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2d2 import activation
-from n2d2.onnx.registry import reads
+from n2d2 import activation, cells
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
 
@@ -60,3 +61,57 @@ def clip(node: Node) -> Data:
     if high > 0 and low == -high:
         return node.activated(x, activation.Saturation(threshold=high))
     return node.unsupported(f"bounds {low} and {high}", "0 and a number above, or a number and its negative")
+
+
+@writes(cells.Activation)
+def write_activation(call: CellCall) -> Operand:
+    """The inputs as they are; the activation follows, as behind any cell."""
+    return call.joined()
+
+
+def activated(call: CellCall, x: Operand) -> Operand:
+    """Writes the activation of a cell, if it has one.
+
+    Arguments:
+        call (CellCall): The call of the cell.
+        x (Operand): Its output before the activation.
+    """
+
+    def last(word: str) -> str:
+        return "" if isinstance(call.cell, cells.Activation) else word
+
+    def clipped(x: Operand, low: float | None, high: float, word: str) -> Operand:
+        bounds = ["" if low is None else call.constant(low, "min"), call.constant(high, "max")]
+        return call.node("Clip", [x, *bounds], last(word))
+
+    match call.cell.activation:
+        case None:
+            return x
+        case activation.Linear(clipping=limit):
+            return clipped(x, -limit, limit, "clip") if limit else x
+        case activation.Saturation(threshold=limit):
+            return clipped(x, -limit, limit, "clip")
+        case activation.Rectifier(leak_slope=0, clipping=0):
+            return call.node("Relu", [x], last("relu"))
+        case activation.Rectifier(leak_slope=0, clipping=limit):
+            return clipped(x, 0.0, limit, "relu")
+        case activation.Rectifier(leak_slope=slope, clipping=0):
+            return call.node("LeakyRelu", [x], last("relu"), alpha=slope)
+        case activation.Rectifier(leak_slope=slope, clipping=limit):
+            leaky = call.node("LeakyRelu", [x], "leaky_relu", alpha=slope)
+            return clipped(leaky, None, limit, "relu")
+        case activation.Tanh(alpha=slope):
+            if slope != 1:
+                x = call.node("Mul", [x, call.constant(slope, "slope")], "scaled")
+            return call.node("Tanh", [x], last("tanh"))
+        case activation.Logistic():
+            return call.node("Sigmoid", [x], last("sigmoid"))
+        case activation.Softplus():
+            return call.node("Softplus", [x], last("softplus"))
+        case activation.Swish():
+            gate = call.node("Sigmoid", [x], "sigmoid")
+            return call.node("Mul", [x, gate], last("swish"))
+        case other:
+            return call.not_expressible(
+                f"no ONNX operator is known for the activation {other.get_type()}", "use another activation"
+            )

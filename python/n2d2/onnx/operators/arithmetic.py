@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from n2d2 import cells
 from n2d2.onnx.node import Data
-from n2d2.onnx.registry import reads
+from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.weights import with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Constant, Node
 
     Floats = NDArray[np.float32]
@@ -119,3 +121,55 @@ def several(node: Node) -> Data:
         return node.renamed(values[0])
     weights = [1.0 / len(values)] * len(values) if node.op == "Mean" else [1.0]
     return _combined(node, "Max" if node.op == "Max" else "Sum", values, weights)
+
+
+@writes(cells.ElemWise)
+def write_elem_wise(call: CellCall) -> Operand:
+    """Coefficients become nodes of their own, where they are not 1 and 0."""
+    cell, values = call.cell, call.alike()
+    count = len(values)
+    weights = [*cell.weights[:count], *[1.0] * (count - len(cell.weights))]
+    shifts = [*cell.shifts[:count], *[0.0] * (count - len(cell.shifts))]
+    match cell.operation:
+        case "Prod":
+            return _reduced(call, "Mul", values)
+        case "Max":
+            return call.node("Max", values) if count > 1 else values[0]
+        case "Sum" if cell.mode == "PerChannel":
+            return _total(call, [_moved(call, x, cell.weights, cell.shifts, i) for i, x in enumerate(values)])
+        case "Sum" if weights == [1.0, -1.0] and not any(shifts):
+            return call.node("Sub", values)
+        case "AbsSum":
+            values = [call.node("Abs", [x], f"abs_{i}") for i, x in enumerate(values)]
+            shifts = [0.0] * count
+        case "EuclideanSum":
+            values = [call.node("Mul", [x, x], f"square_{i}") for i, x in enumerate(values)]
+            weights, shifts = [w * w for w in weights], [s * s for s in shifts]
+    moved = [_moved(call, x, weights[i], shifts[i], i) for i, x in enumerate(values)]
+    if cell.operation == "EuclideanSum":
+        return call.node("Sqrt", [_total(call, moved, "squares")])
+    return _total(call, moved)
+
+
+def _moved(call: CellCall, x: Operand, weight: ArrayLike, shift: ArrayLike, i: int) -> Operand:
+    """`weight x + shift`, numbers for all or one a channel."""
+    if np.any(np.asarray(weight) != 1):
+        x = call.node("Mul", [x, call.by_channel(weight, f"weight_{i}", x)], f"weighted_{i}")
+    if np.any(np.asarray(shift) != 0):
+        x = call.node("Add", [x, call.by_channel(shift, f"shift_{i}", x)], f"shifted_{i}")
+    return x
+
+
+def _total(call: CellCall, values: Sequence[Operand], suffix: str = "") -> Operand:
+    """The sum."""
+    if len(values) == 1:
+        return values[0]
+    return call.node("Add" if len(values) == 2 else "Sum", values, suffix)
+
+
+def _reduced(call: CellCall, operator: str, values: Sequence[Operand]) -> Operand:
+    """An operator of two operands, applied from the first one on."""
+    result = values[0]
+    for i, x in enumerate(values[1:], start=2):
+        result = call.node(operator, [result, x], "" if i == len(values) else f"of_{i}")
+    return result

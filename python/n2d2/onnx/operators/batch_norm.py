@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from n2d2.onnx.registry import reads
+import numpy as np
+
+from n2d2 import cells
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
+
+    Floats = NDArray[np.float32]
 
 
 @reads("BatchNormalization", constants=(1, 2, 3, 4))
@@ -43,3 +51,34 @@ def batch_normalization(node: Node) -> Data:
     for name, value in ({} if keep else values).items():
         cell.N2D2().set_param(name, value)
     return node.call(cell, x)
+
+
+@writes(cells.BatchNorm2d)
+def write_batch_norm(call: CellCall) -> Operand:
+    """With the running statistics."""
+    x, handle = call.joined(), call.cell._handle
+    statistics = [call.constant(handle.param(name), name) for name in ("scales", "biases", "means", "variances")]
+    momentum = 1.0 - call.cell.moving_average_momentum
+    return call.node("BatchNormalization", [x, *statistics], epsilon=call.cell.epsilon, momentum=momentum)
+
+
+def folded(call: CellCall) -> tuple[Floats, Floats | None]:
+    """Weights and bias of a cell, with the normalisation behind it if that is to become a part of them.
+
+    With `k = scale / sqrt(variance + epsilon)` the weights are `k w` and the bias is `k (b - mean) + bias`.
+
+    Arguments:
+        call (CellCall): A call of a cell with weights `[outputs, ...]`.
+    """
+    handle = call.cell._handle
+    weights: Floats = handle.param("weights")
+    bias: Floats | None = handle.param("bias") if call.cell.has_bias() else None
+    if call.norm is None:
+        return weights, bias
+    scale, shift, mean, variance = (
+        call.norm._handle.param(name).astype(np.float64) for name in ("scales", "biases", "means", "variances")
+    )
+    factor = scale / np.sqrt(variance + call.norm.epsilon)
+    by_output = factor.reshape(-1, *[1] * (weights.ndim - 1))
+    moved = (0.0 if bias is None else bias) - mean
+    return (weights * by_output).astype(np.float32), (factor * moved + shift).astype(np.float32)

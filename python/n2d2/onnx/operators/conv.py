@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from n2d2.onnx.registry import reads
+from n2d2 import cells
+from n2d2.onnx.operators.batch_norm import folded
+from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.weights import trained
 from n2d2.onnx.window import padded, read_axes, read_window, sizes
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from n2d2.cells.kernel_cell import KernelCell
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
     Floats = NDArray[np.float32]
@@ -172,3 +175,51 @@ def _cut(node: Node, x: Data, w: Floats, stride: list[int], dilation: list[int])
             begin[axis], end[axis] = pads[axis], pads[axes + axis]
         end[axis] -= extra[axis]
     return begin, end
+
+
+def _window(cell: Any) -> dict[str, Any]:
+    """The attributes that Conv and ConvTranspose share."""
+    return {
+        "kernel_shape": cell.kernel_dims,
+        "strides": cell.stride_dims,
+        "pads": [*cell.padding_dims, *cell.padding_dims],
+        "dilations": cell.dilation_dims,
+    }
+
+
+@writes(cells.Conv)
+def write_conv(call: CellCall) -> Operand:
+    """Sub-sampling sums blocks of outputs by a second Conv whose weights are 1."""
+    x, cell = call.image(), call.cell
+    weights, bias = folded(call)
+    attributes = {**_window(cell), "group": x.sizes[0] // weights.shape[1]}
+    if cell.sub_sample_dims == [1, 1]:
+        return call.node("Conv", [x, *call.stored(weights, bias)], sizes=call.sizes, **attributes)
+    full = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, p, d, k, s in zip(
+            x.sizes[1:], cell.padding_dims, cell.dilation_dims, cell.kernel_dims, cell.stride_dims, strict=True
+        )
+    ]
+    outputs, block = len(weights), cell.sub_sample_dims
+    y = call.node("Conv", [x, call.constant(weights, "weights")], "full", (outputs, *full), **attributes)
+    ones = [call.constant(np.ones((outputs, 1, *block)), "blocks")]
+    if bias is not None:
+        ones.append(call.constant(bias, "bias"))
+    missing = [m * b - n for m, b, n in zip(call.sizes[1:], block, full, strict=True)]
+    pads = [0, 0, *missing]
+    return call.node("Conv", [y, *ones], sizes=call.sizes, strides=block, pads=pads, group=outputs)
+
+
+@writes(cells.Deconv)
+def write_deconv(call: CellCall) -> Operand:
+    """The weights of ConvTranspose are `[channels, outputs / groups, height, width]`."""
+    x = call.image()
+    weights, bias = folded(call)
+    outputs, per_group, *kernel = weights.shape
+    groups = x.sizes[0] // per_group
+    blocks = weights.reshape(groups, outputs // groups, per_group, *kernel).swapaxes(1, 2)
+    by_channel = blocks.reshape(x.sizes[0], outputs // groups, *kernel)
+    return call.node(
+        "ConvTranspose", [x, *call.stored(by_channel, bias)], sizes=call.sizes, group=groups, **_window(call.cell)
+    )

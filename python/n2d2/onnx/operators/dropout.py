@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2d2.onnx.registry import reads
+from n2d2 import cells
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Node, Value
 
 
@@ -31,3 +33,9 @@ def dropout(node: Node) -> Sequence[Value]:
     arguments.pop("keep_fillers", None)
     y = node.call(Dropout(name=node.importer.free_name(node.name), **arguments), x, align=False)
     return [y, np.ones(x.shape, bool)] if node.wants(1) else [y]
+
+
+@writes(cells.Dropout)
+def write_dropout(call: CellCall) -> Operand:
+    """Nothing: at test it changes no value."""
+    return call.joined()

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2d2.onnx.registry import reads
+from n2d2 import cells
+from n2d2.onnx.operators.batch_norm import folded
+from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.weights import trained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from n2d2.cells.weighted_cell import WeightedCell
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
     Floats = NDArray[np.float32]
@@ -63,3 +66,11 @@ def matmul(node: Node) -> Data:
     return node.unsupported(
         f"factors of shapes {list(left.shape)} and {list(right.shape)}", "data [batch, values] and a constant matrix"
     )
+
+
+@writes(cells.Fc)
+def write_fc(call: CellCall) -> Operand:
+    """A Gemm on the flattened input, with weights `[outputs, values]`."""
+    x = call.values()
+    weights, bias = folded(call)
+    return call.node("Gemm", [x, *call.stored(weights, bias)], sizes=(len(weights),), transB=1)

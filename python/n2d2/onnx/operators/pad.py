@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2d2.onnx.registry import reads
+from n2d2 import cells
+from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.window import padded
 
 if TYPE_CHECKING:
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
 
@@ -41,3 +43,12 @@ def pad(node: Node) -> Data:
         f"mode {mode}, value {value}, sizes {begin} before and {end} behind",
         "zeros around height and width (constant, 0)",
     )
+
+
+@writes(cells.Padding)
+def write_padding(call: CellCall) -> Operand:
+    """Zeros around height and width; negative sizes crop."""
+    cell = call.cell
+    sizes = [0, 0, cell.top_pad, cell.left_pad, 0, 0, cell.bot_pad, cell.right_pad]
+    pads = call.constant(sizes, "pads", np.int64)
+    return call.node("Pad", [call.image(), pads], sizes=call.sizes, mode="constant")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from n2d2 import cells
 from n2d2.onnx.array_pool import average_pool_by_numpy, max_pool_by_numpy, needs_numpy
-from n2d2.onnx.registry import reads
+from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.window import padded, read_axes, read_window
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
     from n2d2.onnx.window import Window
 
@@ -122,3 +124,83 @@ def _counts(window: Window, axis: int, outputs: int, include: bool) -> NDArray[n
     high = window.size[axis] + (window.end[axis] if include else 0)
     counts: NDArray[np.int64] = np.maximum(np.minimum(end, high) - np.maximum(start, low), 1)
     return counts
+
+
+@writes(cells.GlobalPool2d)
+def write_global_pool(call: CellCall) -> Operand:
+    """One number a channel."""
+    operator = "GlobalMaxPool" if call.cell.pooling == "Max" else "GlobalAveragePool"
+    return call.node(operator, [call.image()], sizes=call.sizes)
+
+
+@writes(cells.Pool)
+def write_pool(call: CellCall) -> Operand:
+    """Each channel by itself; with a mapping, the channels of an output are combined behind that."""
+    x, connected = call.image(), call.cell._connected
+    if connected is None or (
+        connected.shape[0] == connected.shape[1] and np.array_equal(connected, np.eye(len(connected)))
+    ):
+        return _written_windows(call, x, "")
+    sources = [np.flatnonzero(column) for column in connected.T]
+    if not all(len(s) for s in sources):
+        call.not_expressible("its mapping connects an output to no channel", "connect it, or leave the output out")
+    y = _written_windows(call, x, "channels")
+    if call.cell.pooling == "Average":
+        weights = (connected.T / [[len(s)] for s in sources])[:, :, None, None]
+        return call.node("Conv", [y, call.constant(weights, "mapping")], sizes=call.sizes)
+    most = max(map(len, sources))
+    # An output with fewer channels reads its last one several times.
+    table = np.stack([np.pad(s, (0, most - len(s)), mode="edge") for s in sources])
+    read = [
+        call.node("Gather", [y, call.constant(row, f"channels_{i}", np.int64)], f"gather_{i}", call.sizes, axis=1)
+        for i, row in enumerate(table.T)
+    ]
+    return call.node("Max", read) if most > 1 else read[0]
+
+
+def _written_windows(call: CellCall, x: Operand, suffix: str) -> Operand:
+    """The pool of each channel."""
+    cell = call.cell
+    kernel, stride, padding = cell.pool_dims, cell.stride_dims, cell.padding_dims
+    sizes = (x.sizes[0], *call.sizes[1:])
+    inside = all(p < k for p, k in zip(padding, kernel, strict=True))
+    if cell.pooling == "Average":
+        if not inside:  # ONNX wants something of the image in each window.
+            x, padding = _surrounded(call, x, padding, padding, "padded"), [0, 0]
+        pads = [*padding, *padding]
+        include = {"count_include_pad": 1} if any(padding) else {}
+        return call.node("AveragePool", [x], suffix, sizes, kernel_shape=kernel, strides=stride, pads=pads, **include)
+    if inside:
+        pads = [*padding, *padding]
+        return call.node("MaxPool", [x], suffix, sizes, kernel_shape=kernel, strides=stride, pads=pads)
+    return _windows_in_image(call, x, suffix, sizes)
+
+
+def _windows_in_image(call: CellCall, x: Operand, suffix: str, sizes: tuple[int, ...]) -> Operand:
+    """Pools where there is something of the image in the window; the others give 0 in the engine."""
+    cell = call.cell
+    before, behind, begin, end = [0, 0], [0, 0], [0, 0], [0, 0]
+    for axis in (0, 1):
+        kernel, stride, padding = cell.pool_dims[axis], cell.stride_dims[axis], cell.padding_dims[axis]
+        size, outputs = x.sizes[1 + axis], sizes[1 + axis]
+        first = max(0, (padding - kernel) // stride + 1)
+        last = min(outputs - 1, (size - 1 + padding) // stride)
+        if first > last:
+            call.not_expressible("none of its windows has something of the image", "give it less padding")
+        before[axis], behind[axis] = first, outputs - 1 - last
+        begin[axis] = padding - first * stride
+        end[axis] = max(0, (last - first) * stride + kernel - size - begin[axis])
+    if min(begin) < 0:
+        x = _surrounded(call, x, [min(0, b) for b in begin], [0, 0], "cropped")
+        begin = [max(0, b) for b in begin]
+    made = (sizes[0], *(n - b - a for n, b, a in zip(sizes[1:], before, behind, strict=True)))
+    pads, stride = [*begin, *end], cell.stride_dims
+    y = call.node("MaxPool", [x], "inside", made, kernel_shape=cell.pool_dims, strides=stride, pads=pads)
+    return _surrounded(call, y, before, behind, suffix)
+
+
+def _surrounded(call: CellCall, x: Operand, begin: Sequence[int], end: Sequence[int], suffix: str) -> Operand:
+    """Zeros around an image; negative sizes crop."""
+    height, width = (n + b + e for n, b, e in zip(x.sizes[1:], begin, end, strict=True))
+    pads = call.constant([0, 0, *begin, 0, 0, *end], f"{suffix or 'border'}_pads", np.int64)
+    return call.node("Pad", [x, pads], suffix, (x.sizes[0], height, width), mode="constant")

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from n2d2 import cells
 from n2d2.onnx.operators.transpose import permuted
-from n2d2.onnx.registry import reads
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
 _MAX_AXIS = 512
@@ -167,3 +169,65 @@ def _evaluated(node: Node, x: Data, axis: int, rows: NDArray[np.float32]) -> NDA
     except Exception as error:  # The evaluator raises whatever its NumPy code does.
         node.unsupported(f"ONNX's evaluator cannot compute it ({error})", "modes that it knows")
     return np.asarray(result[0], np.float32)
+
+
+def _scale(size: int, wanted: int) -> float:
+    """The factor of single precision that ONNX computes `wanted = floor(size factor)` with."""
+    scale = np.float32(wanted / size)
+    # Some compute the product in single precision, some in double.
+    exact = int(np.float32(size) * scale) == int(size * float(scale)) == wanted
+    return float(scale if exact else np.nextafter(scale, np.float32(np.inf)))
+
+
+def write_nearest(call: CellCall, x: Operand, height: int, width: int) -> Operand:
+    """Output pixel `i` is input pixel `floor(i in / out)`."""
+    pairs = list(zip(x.sizes[1:], (height, width), strict=True))
+    wanted = [np.arange(out) * size // out for size, out in pairs]
+    # Runtimes divide by the scale: where that rounds to another pixel, the pixels are listed.
+    alike = all(
+        np.array_equal(places, np.floor(np.arange(len(places), dtype=kind) / kind(_scale(size, len(places)))))
+        for places, (size, _) in zip(wanted, pairs, strict=True)
+        for kind in (np.float32, np.float64)
+    )
+    if alike:
+        attributes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return _written(call, x, height, width, mode="nearest", **attributes)
+    rows, columns = (
+        call.constant(places, name, np.int64) for places, name in zip(wanted, ("rows", "columns"), strict=True)
+    )
+    taken = call.node("Gather", [x, rows], "by_row", (x.sizes[0], height, x.sizes[2]), axis=2)
+    return call.node("Gather", [taken, columns], sizes=(x.sizes[0], height, width), axis=3)
+
+
+def write_linear(  # noqa: PLR0917
+    call: CellCall, x: Operand, height: int, width: int, place: str, suffix: str = ""
+) -> Operand:
+    """Linear interpolation.
+
+    Arguments:
+        call (CellCall): The call of the cell.
+        x (Operand): An image.
+        height (int): Rows of the output.
+        width (int): Columns of the output.
+        place (str): `coordinate_transformation_mode` of ONNX.
+        suffix (str, optional): What follows the name of the cell in that of the node, default="".
+    """
+    return _written(call, x, height, width, suffix, mode="linear", coordinate_transformation_mode=place)
+
+
+def _written(call: CellCall, x: Operand, height: int, width: int, suffix: str = "", **attributes: str) -> Operand:
+    scales = [1.0, 1.0, *(_scale(size, out) for size, out in zip(x.sizes[1:], (height, width), strict=True))]
+    constant = call.constant(scales, f"{suffix}_scales" if suffix else "scales")
+    return call.node("Resize", [x, "", constant], suffix, (x.sizes[0], height, width), **attributes)
+
+
+@writes(cells.Resize)
+def write_resize(call: CellCall) -> Operand:
+    """By scales, since sizes would fix the batch."""
+    cell, x = call.cell, call.image()
+    height, width = call.sizes[1:]
+    if cell.resize_mode == "NearestNeighbor":
+        return write_nearest(call, x, height, width)
+    if cell.align_corners:
+        return write_linear(call, x, height, width, "align_corners")
+    return write_linear(call, x, height, width, "half_pixel" if cell.resize_mode == "Bilinear" else "asymmetric")

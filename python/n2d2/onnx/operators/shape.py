@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2d2.onnx.registry import reads
+from n2d2 import cells
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Constant, Data, Node
 
 
@@ -57,3 +59,9 @@ def shape(node: Node) -> Constant:
 def size(node: Node) -> Constant:
     """The number of values, known when the model is read."""
     return np.array(math.prod(node.data(0).shape), np.int64)
+
+
+@writes(cells.Reshape)
+def write_reshape(call: CellCall) -> Operand:
+    """The sizes of the output; the batch stays."""
+    return call.reshaped(call.joined(), call.sizes)

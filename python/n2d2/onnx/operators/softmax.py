@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from n2d2 import cells
 from n2d2.onnx.operators.transpose import permuted
-from n2d2.onnx.registry import reads
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
 
@@ -39,3 +41,14 @@ def softmax(node: Node) -> Data:
     order[1], order[axis] = axis, 1
     turned = permuted(node, x, order, f"{node.name}_transpose")
     return permuted(node, node.call(cell, turned, shape=turned.shape), order, f"{node.name}_transpose")
+
+
+@writes(cells.Softmax)
+def write_softmax(call: CellCall) -> Operand:
+    """Over the channels; those of a group get an axis of their own for a while."""
+    x, size = call.joined(), call.cell.group_size
+    channels, *image = x.sizes
+    if size in (0, channels):
+        return call.node("Softmax", [x], axis=1)
+    rows = call.reshaped(x, (channels // size, size, *([] if x.flat else [math.prod(image)])), "groups")
+    return call.reshaped(call.node("Softmax", [rows], "by_group", axis=2), x.sizes)

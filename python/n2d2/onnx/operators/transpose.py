@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from n2d2.onnx.registry import reads
+from n2d2 import cells
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
 
@@ -46,3 +48,10 @@ def transpose(node: Node) -> Data:
     if sorted(order) != list(range(x.rank)):
         node.unsupported(f"'perm' is {order} for {x.rank} axes", "a permutation of the axes")
     return permuted(node, x, order, node.name)
+
+
+@writes(cells.Transpose)
+def write_transpose(call: CellCall) -> Operand:
+    """The cell counts axes from the width on, ONNX from the batch on."""
+    perm = [3 - axis for axis in reversed(call.cell.perm)]
+    return call.node("Transpose", [call.image()], sizes=call.sizes, perm=perm)
