@@ -45,11 +45,14 @@ class N2D2BackendRep(BackendRep):
             self._made = Importer(self._graph, align=False, learns=False).read()
             self._made_of = (dict(self._graph.inputs), {})
 
-    def run(self, inputs: Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]], **_: Any) -> tuple[NDArray[Any], ...]:
+    def run(
+        self, inputs: Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]], **options: Any
+    ) -> tuple[NDArray[Any], ...]:
         """Computes the outputs.
 
         Arguments:
             inputs (list or dict of numpy.ndarray): The inputs, in the order of the graph or by name.
+            **options (object): Taken by the protocol, not used.
 
         Raises:
             ShapeError: There are more or fewer inputs than the graph has.
@@ -85,8 +88,14 @@ class N2D2Backend(Backend):
     """
 
     @classmethod
-    def is_compatible(cls, model: onnx.ModelProto, device: str = "CPU", **_: Any) -> bool:
-        """True if `prepare` would not raise."""
+    def is_compatible(cls, model: onnx.ModelProto, device: str = "CPU", **options: Any) -> bool:
+        """True if `prepare` would not raise.
+
+        Arguments:
+            model (onnx.ModelProto): The model.
+            device (str, optional): `CPU`, default="CPU".
+            **options (object): Taken by the protocol, not used.
+        """
         try:
             cls.prepare(model, device)
         except Error:
@@ -94,12 +103,13 @@ class N2D2Backend(Backend):
         return True
 
     @classmethod
-    def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **_: Any) -> N2D2BackendRep:
+    def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **options: Any) -> N2D2BackendRep:
         """Checks a model and makes it ready to run.
 
         Arguments:
             model (onnx.ModelProto): The model.
             device (str, optional): `CPU`, default="CPU".
+            **options (object): Taken by the protocol, not used.
 
         Raises:
             WrongValue: The device is another one.
@@ -116,7 +126,7 @@ class N2D2Backend(Backend):
         inputs: Sequence[NDArray[Any]],
         device: str = "CPU",
         outputs_info: object = None,
-        **kw: Any,
+        **options: Any,
     ) -> tuple[NDArray[Any], ...]:
         """Runs one operator.
 
@@ -125,11 +135,11 @@ class N2D2Backend(Backend):
             inputs (list of numpy.ndarray): Its inputs, those that are left out too, as None.
             device (str, optional): `CPU`, default="CPU".
             outputs_info (list, optional): Element types and shapes of the outputs; they are inferred, default=None.
-            kw: `opset_version`, the version of the operators.
+            **options (object): `opset_version` (int), the version of the operators; others are not used.
         """
         from onnx import helper
 
-        opset = kw.get("opset_version")
+        opset = options.get("opset_version")
         arrays = {n: np.asarray(a) for n, a in zip(node.input, inputs, strict=False) if n}
         infos = [
             helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
@@ -142,7 +152,11 @@ class N2D2Backend(Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """True for `CPU`."""
+        """True for `CPU`.
+
+        Arguments:
+            device (str): Name of a device, as `CPU` or `CPU:0`.
+        """
         return device.partition(":")[0] == "CPU"
 
 

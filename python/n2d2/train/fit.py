@@ -16,6 +16,7 @@ from n2d2.target.score import Score
 from n2d2.train.callback import Callback
 from n2d2.train.csv_log import CsvLog
 from n2d2.train.json_lines import JsonLines
+from n2d2.train.learning_rate_log import learning_rate, solvers_of
 from n2d2.train.log_file import check_path
 from n2d2.train.progress import Progress
 from n2d2.train.run import Run
@@ -242,9 +243,10 @@ class _Training:
         run, options = self.run, self.options
         loss, success, _ = self.targets[0].recent(run.batches)
         self.metrics = {"loss": loss, "success": success}
-        rate = _learning_rate(self.model)
-        if rate is not None:
-            self.metrics["learning_rate"] = rate
+        solvers = list(solvers_of(self.model).values())
+        if solvers:
+            stimuli = run.epoch * self.provider.get_database().get_nb_stimuli("Learn")
+            self.metrics["learning_rate"] = learning_rate(solvers[0], run.step, stimuli)
         due = run.epoch == run.epochs or (options.log_epoch > 0 and run.epoch % options.log_epoch == 0)
         return self._log() if due else ""
 
@@ -353,16 +355,6 @@ def _log_kernels(model: DeepNetCell, folder: Path) -> None:
     for cell in model._layers():
         if isinstance(cell, Conv):
             plots.kernels(cell._handle.param("weights"), folder / f"{cell._file_stem()}.png", cell.name)
-
-
-def _learning_rate(model: DeepNetCell) -> float | None:
-    """The rate of the solver of the first trainable parameter; None without one."""
-    from n2d2.cells.trainable import Trainable
-
-    for cell in model._layers():
-        if isinstance(cell, Trainable) and cell._solved:
-            return float(getattr(cell, next(iter(cell._solved))).learning_rate)
-    return None
 
 
 def fit(
