@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2d2.ini.keys import BadValueError, Key, Pair, bad_value
 from n2d2.ini.problems import Refused, did_you_mean
+from n2d2.ini.tables import CONFIG_KEYS
 from n2d2.ini.values import expand_path
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Fields:
         for key in self._own:
             self._found[key] = (section, section.properties[key])
         self._asked: dict[str, bool] = {}
-        self._handled: set[str] = set()
+        self._handled: set[str] = set(CONFIG_KEYS[:-1])
 
     def __contains__(self, key: object) -> bool:
         return key in self._found

@@ -11,9 +11,9 @@ from n2d2.ini.cells import CellReader, Models, Source
 from n2d2.ini.fields import Fields
 from n2d2.ini.onnx_section import OnnxReader
 from n2d2.ini.problems import Problems, Refused, TooMany, did_you_mean
-from n2d2.ini.provider import PROVIDERS, ProviderReader, read_database
+from n2d2.ini.provider import LATER_DATABASE, PROVIDERS, SUB_SECTIONS, ProviderReader, read_database
 from n2d2.ini.reader import Document, Reader, Section, inside, read_text
-from n2d2.ini.tables import GLOBAL
+from n2d2.ini.tables import CONFIG_KEYS, GLOBAL
 from n2d2.ini.targets import read_target
 from n2d2.ini.template import Renderer, TemplateError
 from n2d2.ini.values import Values, expand_path
@@ -137,10 +137,16 @@ class _Builder:
 
     def _configs(self, section: Section) -> list[Section]:
         """The sections that the `ConfigSection` of a section names, the first one first."""
-        words: list[str] = ["ConfigSection(Frame)", "ConfigSection(Frame_CUDA)", "ConfigSection"]
-        key = next((word for word in words if word in section.properties), "ConfigSection")
-        if key not in section.properties:
-            return []
+        chosen: list[Section] = []
+        # The keys of other models name sections that are used elsewhere; of the first key there is, this model's.
+        for key in reversed(CONFIG_KEYS):
+            if key in section.properties:
+                named = self._named_configs(section, key)
+                if key != "ConfigSection(Frame_CUDA)":
+                    chosen = named
+        return chosen
+
+    def _named_configs(self, section: Section, key: str) -> list[Section]:
         found = section.properties[key]
         try:
             text = self._values.text(section, key).text
@@ -149,6 +155,7 @@ class _Builder:
         configs = []
         for name in filter(None, (part.strip() for part in text.split(","))):
             if name in self._document:
+                self._document[name].used = True
                 configs.append(self._document[name])
             else:
                 near = did_you_mean(name, [s.name for s in self._document])
@@ -305,6 +312,8 @@ class _Builder:
         """Sections and keys that nothing has read."""
         cells = [s.name for s in self._document if "Input" in s.properties]
         known = [f"{name}.Target" for name in cells] + ["database", *PROVIDERS]
+        known += [f"database.{rest}" for rest in LATER_DATABASE]
+        known += [f"{name}.{rest}" for name in PROVIDERS for rest in SUB_SECTIONS]
         for section in self._document:
             if section.used:
                 continue

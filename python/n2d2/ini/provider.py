@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PROVIDERS = ("sp", "env", "cenv")
 _TYPE = Key("Type", "", "text", None)
 _MOST_VALUES = 1 << 25
-_SUB_SECTIONS = ("Transformation", "OnTheFlyTransformation")
+SUB_SECTIONS = ("Transformation", "OnTheFlyTransformation")
 _LATER = {
     "ChannelTransformation": "transformations of single channels are not built yet",
     "ChannelOnTheFlyTransformation": "transformations of single channels are not built yet",
@@ -36,7 +36,7 @@ _LATER = {
     "StimuliData": "the analysis of stimuli is not built yet",
     "Adversarial": "adversarial attacks are not built yet",
 }
-_LATER_DATABASE = ("sortAndDropLabels", "filterROIs", "slicing")
+LATER_DATABASE = ("sortAndDropLabels", "filterROIs", "slicing")
 
 
 def read_database(values: Values) -> AbstractDatabase | None:
@@ -49,10 +49,10 @@ def read_database(values: Values) -> AbstractDatabase | None:
 
     for section in values.document:
         if section.name.startswith("database."):
-            section.used = True
             rest = section.name.removeprefix("database.")
-            known = f": {rest} is not built yet" if rest in _LATER_DATABASE else " is not a section of a database"
-            values.problems.add(section.place, f"[{section.name}]{known}{did_you_mean(rest, _LATER_DATABASE)}")
+            if rest in LATER_DATABASE:
+                section.used = True
+                values.problems.add(section.place, f"[{section.name}]: {rest} is not built yet")
     if "database" not in values.document:
         warnings.warn("there is no section [database]: the network has no stimuli to learn from", stacklevel=4)
         return Database()
@@ -85,7 +85,8 @@ def _database(fields: Fields) -> AbstractDatabase:
     try:
         database: AbstractDatabase = made(**given)
     except Error as error:
-        raise fields.refuse("DataPath", f": {without_name(error, made.__name__)}") from None
+        text = f"[{fields.section.name}] {without_name(error, made.__name__)}"
+        raise fields.problems.refuse(fields.section.place, text) from None
     return database
 
 
@@ -173,10 +174,10 @@ class ProviderReader:
             channels = given.get("channels", 1)
             size = [*sizes, channels][:3]
         else:
-            for key, parameter in (("SizeX", "x"), ("SizeY", "y")):
-                if parameter not in given:
-                    fields.refuse(key, f" is missing: [{name}] needs Size, or SizeX and SizeY")
-            if "x" not in given or "y" not in given:
+            missing = [key for key, parameter in (("SizeX", "x"), ("SizeY", "y")) if parameter not in given]
+            if missing:
+                key = "Size" if len(missing) == 2 else missing[0]
+                fields.refuse(key, f" is missing: [{name}] needs Size, or SizeX and SizeY")
                 return None
             size = [given["x"], given["y"], given.get("channels", 1)]
         values = prod(size) * given.get("batch_size", 1)
@@ -211,15 +212,13 @@ class ProviderReader:
         for section in self._values.document:
             if not section.name.startswith(f"{self.name}."):
                 continue
-            section.used = True
             rest = section.name.removeprefix(f"{self.name}.")
             later = [text for kind, text in _LATER.items() if rest.startswith(kind)]
+            section.used |= bool(later)
             if later:
                 self._values.problems.add(section.place, f"[{section.name}]: {later[0]}")
-            elif not rest.startswith(_SUB_SECTIONS):
-                near = did_you_mean(rest, [*_SUB_SECTIONS, *_LATER])
-                text = f"[{section.name}] is not a section of a provider, such as [{self.name}.Transformation]"
-                self._values.problems.add(section.place, text + near)
+            elif not rest.startswith(SUB_SECTIONS):
+                continue  # Of configuration, or unknown.
             else:
                 step = self._transformation(section)
                 if step is not None:

@@ -39,6 +39,9 @@ class CellKind(Kind):
     later: dict[str, str] = field(default_factory=dict)
 
 
+CONFIG_KEYS = ("ConfigSection(Frame)", "ConfigSection(Frame_CUDA)", "ConfigSection")
+"""Keys that name configuration sections; one for a model comes before the one for any."""
+
 # Parts of sections --------------------------------------------------------------------------------------------------
 
 _CLAMPING = Key("Clamping", "clamping", "text", "", config=True)

@@ -135,15 +135,18 @@ class Renderer:
 
     def _nodes(self, nodes: list[_Node], variables: Scope, depth: int) -> Iterator[str]:
         for node in nodes:
-            self._steps += 1
-            if self._steps > _MOST_STEPS:
-                raise TemplateError(node.line, f"more than {_MOST_STEPS} steps are too many")
+            self._step(node)
             if node.kind == "text":
                 yield self._counted(node, node.words[0])
             elif node.kind == "variable":
                 yield self._counted(node, self._variable(node, node.words[0], variables))
             else:
                 yield from self._tags[node.kind](node, variables, depth)
+
+    def _step(self, node: _Node, count: int = 1) -> None:
+        self._steps += count
+        if self._steps > _MOST_STEPS:
+            raise TemplateError(node.line, f"more than {_MOST_STEPS} steps are too many")
 
     def _counted(self, node: _Node, text: str) -> str:
         self._size += len(text)
@@ -183,6 +186,7 @@ class Renderer:
             raise TemplateError(node.line, f"the variable {name} of a loop must be a new one")
         bounds = [self._integer(node, word, variables) for word in words[3:]]
         for i in self._range(node, *([0, *bounds][-2:])):
+            self._step(node)
             yield from self._nodes(node.body, variables.new_child({name: str(i)}), depth)
 
     @staticmethod
@@ -195,13 +199,14 @@ class Renderer:
         if len(node.words) != 1:
             raise TemplateError(node.line, "expected {% block NAME %}")
         name = node.words[0]
-        self._steps += len(variables)
+        self._step(node, len(variables))
         own: dict[str, dict[str, str]] = {}
         for key, value in variables.items():
             if key.startswith(f"{name}[") and "]" in key:
                 k, _, inner = key.removeprefix(f"{name}[").partition("]")
                 own.setdefault(k, {})[inner] = value
         for number in self._range(node, 0, self._integer(node, name, variables)):
+            self._step(node)
             k = str(number)
             yield from self._nodes(node.body, variables.new_child({**own.get(k, {}), "#": k}), depth)
 

@@ -59,7 +59,7 @@ class Values:
 
     def __init__(self, document: Document, problems: Problems) -> None:
         self.document, self.problems = document, problems
-        self._automatic: dict[tuple[str, str], str | None] = {}
+        self._automatic: dict[str, dict[str, str | None]] = {}
         self._known: dict[tuple[str, str], Text] = {}
         self._failed: set[tuple[str, str]] = set()
         self._active: list[tuple[str, str]] = []
@@ -72,7 +72,7 @@ class Values:
             name (str): Name of the property, with its underscore.
             value (int, optional): Its value; None if it could not be built, for a reason that is already known.
         """
-        self._automatic[section, name] = None if value is None else str(value)
+        self._automatic.setdefault(section, {})[name] = None if value is None else str(value)
 
     def text(self, section: Section, key: str) -> Text:
         """The evaluated text of a property.
@@ -151,7 +151,7 @@ class Values:
 
     def _referenced(self, match: re.Match[str], section: Section, key: str, found: Property) -> Text:
         name, word = match[1], match[2]
-        automatic = {k: v for (s, k), v in self._automatic.items() if s == name} if word.startswith("_") else {}
+        automatic = self._automatic.get(name, {}) if word.startswith("_") else {}
         if name not in self.document and not automatic:
             return Text(match[0], False)
         other = self.document.sections.get(name)
@@ -178,7 +178,7 @@ class Values:
         return self.text(self.document[name], word)
 
     def _unknown_property(self, found: Property, text: str, name: str, word: str) -> Refused:
-        known = [k for s, k in self._automatic if s == name]
+        known = list(self._automatic.get(name, {}))
         if name in self.document:
             known += self.document[name].properties
         if word.startswith("_"):
