@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from onnx import TensorProto, helper
 
 import n2d2
 from n2d2 import Interface, Tensor, activation, cells, filler, mapping, scaling, solver, transform
@@ -332,6 +333,45 @@ def whole_networks(folder: Path) -> None:
     print(f"networks: {model.get_name()} with", *again.get_cells())
 
 
+INI = """
+[database]
+Type=Digits_Database
+[sp]
+Size=28 28 1
+BatchSize=50
+[fc]
+Input=sp
+Type=Fc
+NbOutputs=10
+[softmax]
+Input=fc
+Type=Softmax
+NbOutputs=10
+WithLoss=1
+[softmax.Target]
+"""
+
+
+def model_files(folder: Path) -> None:
+    """Networks of files: INI describes the data too, ONNX takes a provider."""
+    ini, onnx = folder / "net.ini", folder / "net.onnx"
+    ini.write_text(INI)
+    model = cells.DeepNetCell.load_from_INI(ini)
+    assert list(model.targets) == ["softmax"]
+    provider = model.provider
+    assert provider is not None
+
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["image"], ["flat"]), helper.make_node("Softmax", ["flat"], ["likely"])],
+        "graph",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 28, 28])],
+        [helper.make_tensor_value_info("likely", TensorProto.FLOAT, [1, 784])],
+    )
+    onnx.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
+    other = cells.DeepNetCell.load_from_ONNX(provider, onnx)
+    print("files:", *model.get_cells(), "and", *other.get_cells())
+
+
 def main() -> None:
     n2d2.global_variables.seed = 1
     tensors()
@@ -344,6 +384,7 @@ def main() -> None:
         containers(folder / "model")
         training(folder)
         whole_networks(folder)
+        model_files(folder)
 
 
 if __name__ == "__main__":

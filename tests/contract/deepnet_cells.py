@@ -300,16 +300,17 @@ def network_of_an_onnx_file(path: str) -> None:
 
 
 INI = """\
+[database]
+Type=Digits_Database
+
 [sp]
-SizeX=1
-SizeY=1
-NbChannels=2
+Size=28 28 1
 BatchSize=3
 
 [fc]
 Input=sp
 Type=Fc
-NbOutputs=2
+NbOutputs=10
 WeightsFiller=ConstantFiller
 WeightsFiller.Value=0.5
 NoBias=1
@@ -317,7 +318,7 @@ NoBias=1
 [softmax]
 Input=fc
 Type=Softmax
-NbOutputs=2
+NbOutputs=10
 WithLoss=1
 
 [softmax.Target]
@@ -326,7 +327,7 @@ WithLoss=1
 
 @behaviour("load_from_INI", CELL)
 def network_of_an_ini_file(path: str) -> None:
-    """The cells of the file with its names, parameters and target, and a provider of its size; errors."""
+    """The cells of the file with its names, parameters and target, its database and provider; errors."""
     make = resolve(path)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.ini")
@@ -334,10 +335,10 @@ def network_of_an_ini_file(path: str) -> None:
         model = make.load_from_INI(str(file))
         assert list(model.get_cells()) == ["fc", "softmax"]
         assert list(model.targets) == ["softmax"]
-        assert model.provider.get_size() == [1, 1, 2]
-        assert model.provider.get_batch_size() == 3
-        close(model["fc"](tensor(IMAGES)), np.full((4, 2, 1, 1), 0.5))
-        file.write_text(INI.replace("NbOutputs=2\nWeights", "NbOutput=2\nWeights"))
+        assert (model.provider.get_size(), model.provider.get_batch_size()) == ([28, 28, 1], 3)
+        assert model.provider.get_database().get_type() == "Digits"
+        close(model["fc"](tensor(np.ones((2, 1, 28, 28)))), np.full((2, 10, 1, 1), 0.5 * 28 * 28))
+        file.write_text(INI.replace("NbOutputs=10\nWeights", "NbOutput=10\nWeights"))
         with pytest.raises(n2d2.error_handler.ModelFileError, match=r"model\.ini[\s\S]*NbOutputs"):
             make.load_from_INI(path=str(file))
         with pytest.raises(MissingFileError, match=r"none\.ini"):

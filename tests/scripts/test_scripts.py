@@ -16,7 +16,19 @@ SCRIPTS = sorted(Path(__file__).parent.glob("s[0-9][0-9]_*.py"))
 
 
 def test_the_scripts_are_found() -> None:
-    assert [script.stem[1:3] for script in SCRIPTS] == ["05", "06", "10", "11", "12", "13", "17", "18"]
+    assert [script.stem[1:3] for script in SCRIPTS] == [
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "12",
+        "13",
+        "17",
+        "18",
+    ]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
