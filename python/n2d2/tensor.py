@@ -289,16 +289,18 @@ class Tensor:
             self._array = self._var.numpy()
         return self._array
 
-    def _as_var(self, owner: str) -> _core.Var:
-        """The place in the graph, for the cell called `owner` that reads the tensor."""
-        if self._var is None:
+    def _as_var(self, owner: str, any_rank: bool = False) -> _core.Var:
+        """The place in the graph, for the cell called `owner` that reads the tensor, as it is if of `any_rank`."""
+        if self._var is None or (self._call is None and any_rank and self._var.shape != self.shape()):
             import numpy as np
 
             array = self._data
             if array.dtype != np.float32:
                 name = _NAMES[array.dtype.name]
                 raise WrongInputType(f"{owner}: the input must be a tensor of datatype 'float', got '{name}'")
-            if array.ndim == 2:
+            if any_rank:
+                pass
+            elif array.ndim == 2:
                 array = array[:, :, None, None]
             elif array.ndim == 3 and array.shape[0] == 1:
                 array = array[None]
@@ -309,8 +311,8 @@ class Tensor:
                 )
             aligned = np.require(array, requirements="A")
             var = _core.Var.from_numpy(aligned, self._wants_gradient)
-            if aligned is not array:
-                return var  # A copy would not see later writes.
+            if aligned is not array or var.shape != (self._var or var).shape:
+                return var  # A copy would not see later writes, and each rank that readers want is a place of its own.
             self._var = var
         return self._var
 

@@ -53,6 +53,7 @@ pub mod cells;
 pub mod config;
 pub mod data;
 pub mod device;
+mod erf;
 pub mod error;
 mod exponential;
 pub mod filler;

@@ -2,7 +2,7 @@
 
 use crate::errors::to_py;
 use n2d2_core::{Config, Error, Value};
-use numpy::{PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -45,6 +45,12 @@ pub fn value(owner: &str, name: &str, v: &Bound<'_, PyAny>) -> PyResult<Value> {
         if let Ok(mask) = v.extract::<PyReadonlyArray2<'_, bool>>() {
             let (rows, columns) = (mask.shape()[0], mask.shape()[1]);
             return Ok(Value::Mask(rows, columns, mask.as_array().iter().copied().collect()));
+        }
+        if let Ok(floats) = v.extract::<PyReadonlyArray1<'_, f32>>() {
+            return Ok(Value::Floats(floats.as_array().iter().map(|v| f64::from(*v)).collect()));
+        }
+        if let Ok(ints) = v.extract::<PyReadonlyArray1<'_, i64>>() {
+            return Ok(Value::Ints(ints.as_array().iter().copied().collect()));
         }
         value(owner, name, &v.call_method0("tolist")?)
     } else {

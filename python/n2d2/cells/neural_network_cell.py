@@ -56,6 +56,8 @@ class NeuralNetworkCell(Parametrised, Cell):
     """True if the class takes a `mapping`."""
     _exports: ClassVar[tuple[str, ...]] = ()
     _key_has_datatype: ClassVar[bool] = True
+    _any_rank: ClassVar[bool] = False
+    """True if the class takes tensors of any rank as they are."""
     _inferred: ClassVar[frozenset[str]] = frozenset()
     """Parameters that the class takes from its input: they are None for the engine."""
 
@@ -183,8 +185,13 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> conv(n2d2.Interface([n2d2.Tensor([2, 3, 6, 6]), n2d2.Tensor([2, 2, 6, 6])])).shape()
             [2, 8, 4, 4]
         """
-        tensors = self._tensors(inputs)
-        variables = [t._as_var(self._name) for t in tensors]
+        listed: object = inputs
+        if self._any_rank and isinstance(listed, (list, tuple)) and listed:
+            # An Interface is of one batch, height and width.
+            tensors = [self._tensors(one)[0] for one in listed]
+        else:
+            tensors = self._tensors(inputs)
+        variables = [t._as_var(self._name, any_rank=self._any_rank) for t in tensors]
         variable = self._handle.call(variables)
         output = Tensor._from_var(variable, self)
         # A tuple, not an object: this is a part of the time of a small cell.

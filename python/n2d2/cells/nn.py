@@ -1,15 +1,21 @@
 """The layers under the name that N2D2 scripts also use: `n2d2.cells.nn.Conv` is `n2d2.cells.Conv`."""
 
 from n2d2.cells.activation import Activation
+from n2d2.cells.arithmetic import Arithmetic
 from n2d2.cells.batch_norm import BatchNorm2d
 from n2d2.cells.conv import Conv, ConvDepthWise, ConvPointWise
 from n2d2.cells.deconv import Deconv
 from n2d2.cells.dropout import Dropout
 from n2d2.cells.elem_wise import ElemWise
 from n2d2.cells.fc import Fc
+from n2d2.cells.function import Function
+from n2d2.cells.lrn import LRN
+from n2d2.cells.mat_mul import MatMul
 from n2d2.cells.neural_network_cell import NeuralNetworkCell
 from n2d2.cells.padding import Padding
 from n2d2.cells.pool import GlobalPool2d, Pool, Pool2d
+from n2d2.cells.rearrange import Rearrange
+from n2d2.cells.reduce import Reduce
 from n2d2.cells.reshape import Reshape
 from n2d2.cells.resize import Resize
 from n2d2.cells.scaling import Scaling
@@ -19,6 +25,7 @@ from n2d2.cells.transpose import Transpose
 
 __all__ = [
     "Activation",
+    "Arithmetic",
     "BatchNorm2d",
     "Conv",
     "ConvDepthWise",
@@ -27,11 +34,16 @@ __all__ = [
     "Dropout",
     "ElemWise",
     "Fc",
+    "Function",
     "GlobalPool2d",
+    "LRN",
+    "MatMul",
     "NeuralNetworkCell",
     "Padding",
     "Pool",
     "Pool2d",
+    "Rearrange",
+    "Reduce",
     "Reshape",
     "Resize",
     "Scaling",

@@ -13,8 +13,10 @@ pub enum Inputs {
     Joined,
     /// Any number, each flattened to `[n, c*h*w, 1, 1]` if their sizes differ, then concatenated.
     Flattened,
-    /// Any number, as they are.
+    /// Any number of four dimensions and one batch size, as they are.
     Many,
+    /// Any number of any rank up to six, as they are; the first axis need not be a batch.
+    Any,
 }
 
 /// A part of a pass: independent items, and a guess of its cost.
@@ -46,7 +48,7 @@ pub struct Saved<T: Float> {
     pub index: Tensor<u32>,
 }
 
-/// One pass of a cell over a batch. All 4-D tensors lie channels-last and may be read a vector past their end.
+/// One pass of a cell over a batch. All 4-D tensors lie channels-last, those of other ranks row-major; they may be read a vector past their end.
 pub struct Frame<'a, T: Float> {
     /// Name of the cell, for error texts.
     pub name: &'a str,

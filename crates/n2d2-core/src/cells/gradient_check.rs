@@ -24,21 +24,29 @@ pub(super) struct Case {
     pub(super) kind: &'static str,
     pub(super) config: Config,
     /// Shapes of the inputs.
-    pub(super) inputs: Vec<[usize; 4]>,
+    pub(super) inputs: Vec<Vec<usize>>,
+    /// Added to the values of the inputs, which lie in ]-1, 1[.
+    pub(super) shift: f64,
     activation: Option<(&'static str, Config)>,
     learn: bool,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Case { kind, config, inputs, activation, learn } = self;
-        write!(f, "{kind} {config:?} on {inputs:?}, {activation:?}, learn {learn}")
+        let Case { kind, config, inputs, shift, activation, learn } = self;
+        write!(f, "{kind} {config:?} on {inputs:?} + {shift}, {activation:?}, learn {learn}")
     }
 }
 
 impl Case {
-    pub(super) fn on(kind: &'static str, config: Config, inputs: &[[usize; 4]]) -> Self {
-        Case { kind, config, inputs: inputs.to_vec(), activation: None, learn: true }
+    pub(super) fn on(kind: &'static str, config: Config, inputs: &[impl AsRef<[usize]>]) -> Self {
+        let inputs = inputs.iter().map(|s| s.as_ref().to_vec()).collect();
+        Case { kind, config, inputs, shift: 0.0, activation: None, learn: true }
+    }
+
+    pub(super) fn shifted(mut self, by: f64) -> Self {
+        self.shift = by;
+        self
     }
 
     pub(super) fn with(mut self, activation: &'static str, config: Config) -> Self {
@@ -265,8 +273,179 @@ fn shape_cases() -> Vec<Case> {
     cases
 }
 
-fn cases() -> Vec<Case> {
+/// Shapes of any rank, the first axis no batch.
+const ANY: [&[usize]; 8] = [&[2, 3, 5, 6], &[], &[7], &[4, 3], &[2, 3, 4], &[2, 9, 3, 1], &[2, 1, 3, 2, 2], &[2, 1, 2, 1, 3, 2]];
+
+/// Functions and what keeps their arguments inside their domain.
+const FUNCTIONS: [(&str, f64); 36] = [
+    ("Abs", 0.0),
+    ("Acos", 0.0),
+    ("Acosh", 2.5),
+    ("Asin", 0.0),
+    ("Asinh", 0.0),
+    ("Atan", 0.0),
+    ("Atanh", 0.0),
+    ("Ceil", 0.0),
+    ("Clip", 0.0),
+    ("Cos", 0.0),
+    ("Cosh", 0.0),
+    ("Erf", 0.0),
+    ("Erf", 1.5),
+    ("Exp", 0.0),
+    ("Floor", 0.0),
+    ("Gelu", 0.0),
+    ("HardSigmoid", 2.0),
+    ("HardSwish", 2.5),
+    ("HardSwish", -2.5),
+    ("Identity", 0.0),
+    ("Log", 1.5),
+    ("Mish", 0.0),
+    ("Neg", 0.0),
+    ("Reciprocal", 1.5),
+    ("Relu", 0.0),
+    ("Round", 0.0),
+    ("Shrink", 0.0),
+    ("Sigmoid", 0.0),
+    ("Sign", 0.0),
+    ("Sin", 0.0),
+    ("Sinh", 0.0),
+    ("Softplus", 0.0),
+    ("Softsign", 0.0),
+    ("Sqrt", 1.5),
+    ("Tan", 0.0),
+    ("Tanh", 0.0),
+];
+
+fn function_cases() -> Vec<Case> {
     let mut cases = Vec::new();
+    for image in IMAGES {
+        let window = |n: usize, k: f64| config! { "n" => n, "alpha" => 0.7, "beta" => 0.6, "k" => k };
+        cases.extend([
+            Case::on("LRN", config! {}, &[image]),
+            Case::on("LRN", window(2, 1.5), &[image]),
+            Case::on("LRN", window(3, 1.0), &[image]).with("Tanh", config! {}),
+            Case::on("LRN", window(9, 0.5), &[image]),
+        ]);
+    }
+    for shape in ANY {
+        let of = |config: Config| Case::on("Function", config, &[shape]);
+        cases.extend(FUNCTIONS.map(|(function, shift)| of(config! { "function" => function }).shifted(shift)));
+        for function in ["Celu", "Elu", "LeakyRelu", "Selu", "Swish"] {
+            cases.push(of(config! { "function" => function }));
+            cases.push(of(config! { "function" => function, "alpha" => 0.4 }).with("Tanh", config! {}));
+        }
+        cases.extend([
+            // It jumps at alpha, which lies below these values.
+            of(config! { "function" => "ThresholdedRelu", "alpha" => 0.4 }).shifted(2.0),
+            of(config! { "function" => "Gelu", "approximate" => "tanh" }),
+            of(config! { "function" => "Clip", "minimum" => -0.3, "maximum" => 0.6 }),
+            of(config! { "function" => "HardSigmoid", "alpha" => 0.4, "beta" => 0.3 }),
+            of(config! { "function" => "Selu", "alpha" => 0.4, "gamma" => 0.3 }),
+            of(config! { "function" => "Shrink", "bias" => 0.4, "lambd" => 0.3 }),
+        ]);
+    }
+    cases
+}
+
+/// Two shapes that broadcast: equal ones, channels, a pixel, rows and columns of both sides, and numbers.
+const PAIRS: [[&[usize]; 2]; 11] = [
+    [&[2, 3, 4, 5], &[2, 3, 4, 5]],
+    [&[2, 11, 3, 2], &[2, 11, 1, 1]],
+    [&[2, 11, 3, 2], &[1, 11, 1, 1]],
+    [&[11, 1, 1], &[2, 11, 3, 2]],
+    [&[2, 3, 4, 5], &[5]],
+    [&[4, 1], &[1, 3]],
+    [&[], &[2, 3]],
+    [&[], &[]],
+    [&[2, 1, 3, 1, 2], &[3, 2, 1]],
+    [&[2, 1, 2, 1, 2, 1], &[1, 2, 1, 2, 1, 3]],
+    [&[3, 1, 2, 2], &[2, 1, 3, 2, 2]],
+];
+
+fn arithmetic_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for pair in PAIRS {
+        for (operation, shift) in [
+            ("Add", 0.0),
+            ("Sub", 0.0),
+            ("Mul", 0.0),
+            ("Div", 1.5),
+            ("Pow", 1.5),
+            ("Min", 0.0),
+            ("Max", 0.0),
+            ("Sum", 0.0),
+            ("Mean", 0.0),
+            ("Mod", 1.2),
+            ("Fmod", 1.2),
+            ("PRelu", 0.0),
+        ] {
+            let base = config! { "operation" => operation };
+            cases.push(Case::on("Arithmetic", base.clone(), &pair).shifted(shift));
+            let values: Vec<f64> = (0..pair[0].iter().product::<usize>()).map(|i| 0.7 + (i * 5 % 7) as f64 / 4.0).collect();
+            let constant = with(&base, &config! { "constant" => values, "constant_shape" => pair[0].to_vec() });
+            cases.push(Case::on("Arithmetic", constant.clone(), &pair[1..]).shifted(shift));
+            let first = with(&constant, &config! { "constant_first" => true });
+            cases.push(Case::on("Arithmetic", first, &pair[1..]).shifted(shift).with("Tanh", config! {}));
+        }
+        for operation in ["Min", "Max", "Sum", "Mean"] {
+            cases.push(Case::on("Arithmetic", config! { "operation" => operation }, &[pair[0], pair[1], pair[0]]));
+            cases.push(Case::on("Arithmetic", config! { "operation" => operation }, &pair[..1]));
+        }
+    }
+    cases
+}
+
+/// Shapes of twelve values.
+const OUTPUTS: [&[usize]; 4] = [&[12], &[2, 6], &[2, 3, 2], &[1, 2, 3, 2]];
+
+fn rank_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, shape) in ANY.into_iter().enumerate() {
+        for operation in ["Mean", "Sum", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare"] {
+            let shift = if operation == "LogSum" { 1.5 } else { 0.0 };
+            let of = |config: Config| Case::on("Reduce", with(&config! { "operation" => operation }, &config), &[shape]).shifted(shift);
+            cases.extend([
+                of(config! {}),
+                of(config! { "axes" => vec![-1i64] }),
+                of(config! { "axes" => vec![1i64, -1], "keepdims" => false }).with("Tanh", config! {}),
+                of(config! { "axes" => vec![0i64], "keepdims" => false }),
+                of(config! { "axes" => vec![2i64, 3] }),
+                of(config! { "axes" => Vec::<i64>::new() }),
+            ]);
+        }
+        let (len, sample) = (shape.iter().product::<usize>(), shape.iter().skip(1).product::<usize>());
+        let index = |n: usize, of: usize| (0..n).map(|i| (i * 7 + 3) as i64 % (of as i64 + 1) - 1).collect::<Vec<i64>>();
+        let all = config! { "index" => index(12, 2 * len), "shape" => OUTPUTS[i % 4].to_vec() };
+        let each = config! { "index" => index(12, sample), "shape" => OUTPUTS[i % 3].to_vec(), "per_sample" => true };
+        cases.extend([
+            Case::on("Rearrange", with(&all, &config! { "sizes" => vec![len, len] }), &[shape, shape]),
+            Case::on("Rearrange", with(&all, &config! { "fill" => 0.5 }), &[shape, shape]).with("Tanh", config! {}),
+        ]);
+        if !shape.is_empty() {
+            cases.push(Case::on("Rearrange", each, &[shape]));
+        }
+    }
+    let products: [[&[usize]; 2]; 9] = [
+        [&[3, 4], &[4, 5]],
+        [&[4], &[4]],
+        [&[4], &[2, 4, 3]],
+        [&[2, 3, 4], &[4]],
+        [&[2, 3, 4, 5], &[2, 3, 5, 2]],
+        [&[2, 1, 4, 5], &[3, 5, 2]],
+        [&[3, 4], &[2, 1, 4, 1]],
+        [&[1, 2, 1, 1, 3, 2], &[2, 1, 2, 1, 2, 3]],
+        [&[70, 3], &[3, 40]],
+    ];
+    for pair in products {
+        cases.extend([Case::on("MatMul", config! {}, &pair), Case::on("MatMul", config! {}, &pair).with("Tanh", config! {})]);
+    }
+    cases
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = rank_cases();
+    cases.extend(function_cases());
+    cases.extend(arithmetic_cases());
     cases.extend(conv_cases());
     cases.extend(deconv_cases());
     cases.extend(fc_cases());
@@ -285,7 +464,7 @@ fn values(len: usize, salt: usize) -> Vec<f64> {
 pub(super) struct Check<T: Float> {
     unit: Arc<Unit<T>>,
     inputs: Vec<Vec<T>>,
-    shapes: Vec<[usize; 4]>,
+    shapes: Vec<Vec<usize>>,
 }
 
 fn of<T: Float>(values: &[f64]) -> Vec<T> {
@@ -304,7 +483,6 @@ impl<T: Float> Check<T> {
     /// Those of the constructor and of the shapes.
     pub(super) fn new(case: &Case) -> Result<Self> {
         let unit = Unit::new("cell", case.kind, &case.config)?;
-        let shapes: Vec<&[usize]> = case.inputs.iter().map(<[usize; 4]>::as_slice).collect();
         unit.with(|u| {
             u.learn = case.learn;
             u.activation = case.activation.as_ref().map(|(kind, config)| Activation::new(kind, config).unwrap());
@@ -316,13 +494,15 @@ impl<T: Float> Check<T> {
                 p.assign(&of(&v)).unwrap();
             }
         });
-        let inputs = shapes.iter().enumerate().map(|(i, s)| of(&values(s.iter().product(), i))).collect();
+        let shifted = |v: f64| f64::from((v + case.shift) as f32);
+        let inputs = case.inputs.iter().enumerate();
+        let inputs = inputs.map(|(i, s)| of(&values(s.iter().product(), i).into_iter().map(shifted).collect::<Vec<_>>())).collect();
         Ok(Check { unit, inputs, shapes: case.inputs.clone() })
     }
 
     /// One pass, always with the same random numbers.
     fn pass(&self) -> Result<(Vec<Var<T>>, Var<T>)> {
-        let leaf = |(v, s): (&Vec<T>, &[usize; 4])| Var::leaf(Tensor::from_vec(v.clone(), s).unwrap(), true);
+        let leaf = |(v, s): (&Vec<T>, &Vec<usize>)| Var::leaf(Tensor::from_vec(v.clone(), s).unwrap(), true);
         let inputs: Vec<_> = self.inputs.iter().zip(&self.shapes).map(leaf).collect();
         self.unit.with(|u| u.step = 3);
         let y = self.unit.call(&inputs)?;
@@ -442,7 +622,7 @@ fn run_all(what: impl Fn(&Case) -> Result<Vec<String>>) -> Vec<Case> {
 fn gradients_are_slopes() {
     let ran = run_all(check);
     // Every parameter was checked on at least six shapes.
-    let mut shapes: BTreeMap<(&str, String), BTreeSet<&[[usize; 4]]>> = BTreeMap::new();
+    let mut shapes: BTreeMap<(&str, String), BTreeSet<&[Vec<usize>]>> = BTreeMap::new();
     for case in &ran {
         for name in std::iter::once("").chain(case.config.iter().map(|(n, _)| n)) {
             shapes.entry((case.kind, name.to_string())).or_default().insert(&case.inputs);

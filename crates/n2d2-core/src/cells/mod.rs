@@ -7,9 +7,11 @@
 mod convolution;
 mod frame;
 mod param;
+mod strided;
 
 pub use frame::{Frame, Inputs, Phase, Saved, SharedMut};
 pub use param::{Param, ParamLayout};
+pub(crate) use strided::MAX_RANK;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -134,6 +136,12 @@ catalogue! {
     "Transpose" => transpose::Transpose,
     "Scaling" => scaling::Scaling,
     "Transformation" => transformation::Transformation,
+    "LRN" => lrn::Lrn,
+    "Function" => function::Function,
+    "Arithmetic" => arithmetic::Arithmetic,
+    "MatMul" => mat_mul::MatMul,
+    "Reduce" => reduce::Reduce,
+    "Rearrange" => rearrange::Rearrange,
 }
 
 #[cfg(test)]

@@ -210,6 +210,103 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn lrn()(image in image(), n in 1usize..=9, alpha in 0.0f64..1.0, beta in 0.1f64..1.5, k in 0.5f64..2.0) -> Case {
+        Case::on("LRN", config! { "n" => n, "alpha" => alpha, "beta" => beta, "k" => k }, &[image])
+    }
+}
+
+/// Sizes of up to six axes.
+fn any_shape() -> impl Strategy<Value = Vec<usize>> {
+    proptest::collection::vec(1usize..=5, 0..=6)
+}
+
+prop_compose! {
+    /// Smooth functions, well inside their domains.
+    fn function()(
+        shape in any_shape(), activation in smooth(), alpha in 0.1f64..2.0, with_alpha in any::<bool>(),
+        (name, shift) in proptest::sample::select(vec![
+            ("Acosh", 2.5), ("Asinh", 0.0), ("Atan", 0.0), ("Celu", 0.0), ("Cos", 0.0), ("Cosh", 0.0), ("Elu", 0.0), ("Erf", 0.0),
+            ("Exp", 0.0), ("Gelu", 0.0), ("Log", 2.0), ("Mish", 0.0), ("Neg", 0.0), ("Reciprocal", 2.0), ("Sigmoid", 0.0), ("Sin", 0.0),
+            ("Sinh", 0.0), ("Softplus", 0.0), ("Softsign", 0.0), ("Sqrt", 2.0), ("Swish", 0.0), ("Tan", 0.0), ("Tanh", 0.0),
+        ]),
+    ) -> Case {
+        let mut config = config! { "function" => name };
+        if with_alpha && ["Celu", "Elu", "Swish"].contains(&name) {
+            config.set("alpha", alpha);
+        }
+        activated(Case::on("Function", config, &[shape]).shifted(shift), activation)
+    }
+}
+
+prop_compose! {
+    /// Two shapes of one, with axes of size 1 and missing ones.
+    fn arithmetic()(
+        shape in any_shape(), ones in proptest::collection::vec(any::<[bool; 2]>(), 6), missing in 0usize..=6, activation in smooth(),
+        operation in word(&["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "PRelu"]), constant in 0usize..3,
+    ) -> Case {
+        let part = |k: usize| -> Vec<usize> { shape.iter().zip(&ones).map(|(n, one)| if one[k] { 1 } else { *n }).collect() };
+        let (a, mut b) = (part(0), part(1));
+        b.drain(..missing.min(b.len()));
+        let mut config = config! { "operation" => operation };
+        let shift = if ["Div", "Pow"].contains(&operation) { 2.0 } else { 0.0 };
+        if constant == 0 {
+            return activated(Case::on("Arithmetic", config, &[a, b]).shifted(shift), activation);
+        }
+        config.set("constant", vec![0.75; b.iter().product()]);
+        config.set("constant_shape", b);
+        config.set("constant_first", constant == 1);
+        activated(Case::on("Arithmetic", config, &[a]).shifted(shift), activation)
+    }
+}
+
+prop_compose! {
+    fn reduce()(
+        shape in any_shape(), operation in word(&["Mean", "Sum", "Max", "Min", "Prod", "L1", "L2", "LogSumExp", "SumSquare"]),
+        axes in any::<[bool; 6]>(), all in any::<bool>(), keepdims in any::<bool>(), activation in smooth(),
+    ) -> Case {
+        let mut config = config! { "operation" => operation, "keepdims" => keepdims };
+        if !all {
+            config.set("axes", (0..shape.len()).filter(|i| axes[*i]).collect::<Vec<_>>());
+        }
+        activated(Case::on("Reduce", config, &[shape]), activation)
+    }
+}
+
+prop_compose! {
+    fn rearrange()(
+        shape in proptest::collection::vec(1usize..=5, 1..=5), inputs in 1usize..=3, per_sample in any::<bool>(), sized in any::<bool>(),
+        output in proptest::collection::vec(1usize..=4, 0..=5), start in 0usize..9, step in 1usize..9, fill in -1.0f64..1.0,
+    ) -> Case {
+        let size = shape.iter().skip(usize::from(per_sample)).product::<usize>();
+        let index: Vec<i64> = (0..output.iter().product()).map(|i: usize| ((start + i * step) % (inputs * size + 1)) as i64 - 1).collect();
+        let mut config = config! { "index" => index, "shape" => output, "per_sample" => per_sample, "fill" => fill };
+        if sized {
+            config.set("sizes", vec![size; inputs]);
+        }
+        Case::on("Rearrange", config, &vec![shape; inputs])
+    }
+}
+
+prop_compose! {
+    fn mat_mul()(
+        stack in proptest::collection::vec(1usize..=3, 0..=4), ones in any::<[[bool; 2]; 4]>(), missing in 0usize..=4,
+        [m, k, n] in [1usize..=9, 1usize..=9, 1usize..=40], vectors in any::<[bool; 2]>(), activation in smooth(),
+    ) -> Case {
+        let part = |which: usize, matrix: [usize; 2]| -> Vec<usize> {
+            stack.iter().zip(ones).map(|(n, one)| if one[which] { 1 } else { *n }).chain(matrix).collect()
+        };
+        let (mut a, mut b) = (part(0, [m, k]), part(1, [k, n]));
+        a.drain(..missing.min(stack.len()));
+        if vectors[0] && vectors[1] {
+            a = vec![k];
+        } else if vectors[1] {
+            b = vec![k];
+        }
+        activated(Case::on("MatMul", config! {}, &[a, b]), activation)
+    }
+}
+
 /// Valid cases of a kind.
 fn cases_of(kind: &str) -> BoxedStrategy<Case> {
     match kind {
@@ -236,6 +333,12 @@ fn cases_of(kind: &str) -> BoxedStrategy<Case> {
         "Resize" => resize().boxed(),
         "Scaling" => scaling().boxed(),
         "Transpose" => transpose().boxed(),
+        "LRN" => lrn().boxed(),
+        "Function" => function().boxed(),
+        "MatMul" => mat_mul().boxed(),
+        "Reduce" => reduce().boxed(),
+        "Rearrange" => rearrange().boxed(),
+        "Arithmetic" => arithmetic().boxed(),
         _ => panic!("add a strategy for {kind}"),
     }
 }
@@ -326,7 +429,7 @@ fn hostile() -> impl Strategy<Value = Value> {
 }
 
 /// Builds the cell and sends a batch of other sizes through it, forth and back.
-fn attempt(case: &Case, shapes: &[[usize; 4]]) -> crate::Result<()> {
+fn attempt(case: &Case, shapes: &[Vec<usize>]) -> crate::Result<()> {
     let unit = Unit::<f32>::new("cell", case.kind, &case.config)?;
     let inputs = shapes.iter().map(|s| Ok(Var::leaf(Tensor::zeros(s), true))).collect::<crate::Result<Vec<_>>>()?;
     let y = unit.call(&inputs)?;
@@ -347,7 +450,7 @@ fn hostile_parameters_end_in_errors() {
             };
             let mut change = Config::default();
             change.set(&name, value);
-            let shapes = if others.is_empty() { case.inputs.clone() } else { others };
+            let shapes = if others.is_empty() { case.inputs.clone() } else { others.iter().map(|s| s.to_vec()).collect() };
             case.config = with(&case.config, &change);
             if let Err(e) = attempt(&case, &shapes) {
                 prop_assert!(!e.to_string().is_empty());

@@ -167,6 +167,16 @@ impl<T: Float> Unit<T> {
         if how == Inputs::One && inputs.len() != 1 {
             return Err(Error::shape(&self.name, "inputs", "one tensor", format!("{} tensors", inputs.len())));
         }
+        if how == Inputs::Any {
+            let any = |t: &Tensor<T>| {
+                if t.shape().len() > cells::MAX_RANK || t.is_empty() {
+                    let expected = format!("a tensor of at most {} axes that is not empty", cells::MAX_RANK);
+                    return Err(Error::shape(&self.name, "input", expected, format!("{:?}", t.shape())));
+                }
+                Ok(t.to_channels_last())
+            };
+            return inputs.iter().map(|v| any(v.tensor())).collect();
+        }
         let four = |t: &Tensor<T>| {
             if t.shape().is_empty() || t.shape().len() > 4 || t.is_empty() {
                 return Err(Error::shape(&self.name, "input", "a tensor [batch, channels, height, width]", format!("{:?}", t.shape())));
@@ -240,7 +250,7 @@ impl<T: Float> Unit<T> {
 
 impl<T: Float> Tensor<T> {
     fn reshaped_like(self, shape: &[usize]) -> Result<Self> {
-        if self.shape() == shape { Ok(self) } else { self.reshaped(shape) }
+        if self.shape() == shape { Ok(self) } else { Ok(self.reshaped(shape)?.to_channels_last()) }
     }
 }
 

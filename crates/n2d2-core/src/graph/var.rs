@@ -216,6 +216,7 @@ pub fn update_all<T: Float>(outputs: &[Var<T>]) -> Result<()> {
     }
     let mut seen = HashSet::new();
     let nodes = outputs.iter().flat_map(|v| v.nodes().into_iter().rev());
-    let units: Vec<_> = nodes.filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), n.output.shape()[0])).collect();
+    let batch = |shape: &[usize]| shape.first().copied().unwrap_or(1);
+    let units: Vec<_> = nodes.filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), batch(n.output.shape()))).collect();
     update::run(&units)
 }

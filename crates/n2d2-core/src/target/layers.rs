@@ -1,6 +1,6 @@
 //! The cells behind an output, with their sizes: what `log_stats` lists.
 
-use crate::cells::Inputs;
+use crate::cells::{Inputs, Statistics};
 use crate::error::Result;
 use crate::graph::Var;
 use crate::tensor::{Float, Shape, dims4};
@@ -55,14 +55,22 @@ pub fn layers<T: Float>(output: &Var<T>) -> Result<Vec<Layer>> {
 fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
     let unit = v.unit().expect("only outputs of cells are listed");
     let one = |v: &Var<T>| {
-        let [_, c, h, w_] = dims4(v.tensor().shape());
-        [1, c, h, w_]
+        let shape = v.tensor().shape();
+        let [_, c, h, w_] = dims4(shape);
+        [1, c, h, w_ * shape.iter().skip(4).product::<usize>()]
     };
     let shapes: Vec<_> = v.parents().iter().map(one).collect();
     let (kind, joins) = unit.with(|u| (u.cell.kind().to_string(), u.cell.inputs()));
     let inputs = joined(joins, &shapes);
     let slices: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
-    let statistics = unit.statistics(&slices)?;
+    let statistics = if joins == Inputs::Any {
+        // Their first axis need not be a batch: those of all stimuli, divided.
+        let whole: Vec<&[usize]> = v.parents().iter().map(|p| p.tensor().shape()).collect();
+        let all = unit.statistics(&whole)?;
+        Statistics { macs: all.macs / v.tensor().shape().first().map_or(1, |n| *n as u64), ..all }
+    } else {
+        unit.statistics(&slices)?
+    };
     Ok(Layer {
         name: unit.name().to_string(),
         kind,
@@ -78,7 +86,7 @@ fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
 fn joined(inputs: Inputs, shapes: &[[usize; 4]]) -> Vec<[usize; 4]> {
     let first = shapes[0];
     match inputs {
-        Inputs::One | Inputs::Many => shapes.to_vec(),
+        Inputs::One | Inputs::Many | Inputs::Any => shapes.to_vec(),
         Inputs::Flattened if shapes.iter().any(|s| s[2..] != first[2..]) => {
             vec![[1, shapes.iter().map(|s| s[1] * s[2] * s[3]).sum(), 1, 1]]
         }

@@ -51,7 +51,8 @@ fn row_major(shape: &[usize]) -> Vec<isize> {
     strides
 }
 
-fn channels_last(shape: &[usize]) -> Vec<isize> {
+/// Strides of an activation of `shape`: channels-last if it has four dimensions, else row-major.
+pub(crate) fn memory_strides(shape: &[usize]) -> Vec<isize> {
     match shape {
         [_, c, h, w] => {
             let (c, h, w) = (*c as isize, *h as isize, *w as isize);
@@ -71,7 +72,7 @@ impl<T: Element> Tensor<T> {
     /// Memory with any content for an activation of `shape`: channels-last if it has four dimensions.
     pub(crate) fn uninit(shape: &[usize]) -> Self {
         let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, shape: shape.to_vec(), strides: channels_last(shape) }
+        Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, shape: shape.to_vec(), strides: memory_strides(shape) }
     }
 
     /// A row-major tensor of `values`.
@@ -154,7 +155,7 @@ impl<T: Element> Tensor<T> {
 
     /// True if the memory is one run in N, H, W, C order (row-major if there are not four dimensions).
     pub fn is_channels_last(&self) -> bool {
-        self.lies_as(&channels_last(&self.shape))
+        self.lies_as(&memory_strides(&self.shape))
     }
 
     /// The element at an index, outermost first.
@@ -270,8 +271,19 @@ impl<T: Element> Tensor<T> {
             unsafe { std::ptr::copy_nonoverlapping(self.as_ptr(), t.as_ptr(), self.len()) };
             return t;
         }
+        if self.shape.len() != 4 {
+            let mut to = t.as_ptr();
+            self.for_each_offset(|at| {
+                // SAFETY: the index is inside the shape; `to` runs over the fresh target, which is row-major, once.
+                unsafe {
+                    *to = *self.as_ptr().offset(at);
+                    to = to.add(1);
+                }
+            });
+            return t;
+        }
         let [n, c, h, w] = dims4(&self.shape);
-        let s: Vec<isize> = self.strides.iter().copied().chain(std::iter::repeat(0)).take(4).collect();
+        let s = &self.strides;
         let mut to = t.as_ptr();
         for i in 0..n as isize {
             for y in 0..h as isize {
@@ -309,6 +321,16 @@ mod tests {
         assert!(cl.is_channels_last() && !cl.is_row_major());
         assert_eq!(cl.to_vec(), values);
         assert_eq!(&cl.as_slice().unwrap()[..3], &[0.0, 8.0, 16.0]);
+    }
+
+    #[test]
+    fn other_ranks_lie_row_major() {
+        let b = Arc::new(Buffer::<f32>::zeroed(24));
+        let t = Tensor::from_buffer(b, 0, &[2, 3, 4], &[1, 2, 6]).unwrap();
+        t.assign(&(0..24).map(|v| v as f32).collect::<Vec<_>>()).unwrap();
+        let lies = t.to_channels_last();
+        assert!(lies.is_row_major() && !t.is_row_major());
+        assert_eq!(lies.as_slice().unwrap(), t.to_vec());
     }
 
     #[test]
