@@ -334,7 +334,7 @@ NbOutputs=1"""
             "Type=Fc\nNbOutputs=2\nConfigSection=k\n[k]\nNoBias=2",
             "line 12: [k] NoBias (of [c]) is '2', expected 0 or 1",
         ),
-        ("Type=Fc\nNbOutputs=1000000000", "line 6: [c] 784000000000 weights are too many: at most 268435456 in a cell"),
+        ("Type=Fc\nNbOutputs=1000000000", "line 6: [c] 784000000000 weights are too many: at most 134217728 in a cell"),
         (
             "Type=Resize\nOutputWidth=32000\nOutputHeight=32000\nMode=Bilinear\nNbOutputs=1",
             "line 6: [c] 1024000000 output values are too many: at most 67108864 for a stimulus",

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from n2d2.error_handler import Error
+from n2d2.filler import Constant
 from n2d2.ini.fields import Fields
 from n2d2.ini.keys import Key
 from n2d2.ini.mapping import Mapping
@@ -221,6 +222,9 @@ class CellReader:
         large = self._sizes.refused(kind.made, given, sum(channels), image)
         if large:
             raise self._values.problems.refuse(fields.section.place, f"[{name}] {large}")
+        if len(self._values.problems) and kind.fillers:
+            # The network will not be used: draws would only take time.
+            given.update(dict.fromkeys(kind.fillers.values(), Constant()))
         if mapping is not None:
             given["mapping"] = self._table(name, kind, mapping, channels, outputs)
         if kind.made == "cells.BatchNorm2d":

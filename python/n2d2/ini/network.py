@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,6 +75,7 @@ class _Builder:
         self._sources: dict[str, Tensor | None] = {}
         self._onnx: list[str] = []
         self._cells: list[str] = []
+        self._of_onnx: set[str] = set()
 
     def network(self, text: str) -> Network:
         try:
@@ -276,6 +278,7 @@ class _Builder:
                     self._problems.add(self._document[output].place, text)
                 self._sources[output] = tensor
                 self._cells.append(output)
+                self._of_onnx.add(output)
                 reader.publish(output, [], tensor)
 
     # The end
@@ -326,9 +329,16 @@ class _Builder:
         tensors = {name: tensor for name in self._cells if (tensor := self._sources[name]) is not None}
         # Several names of an ONNX file may mean one tensor, and its own cells read each other.
         inner = {id(call) for tensor in tensors.values() if tensor._call is not None for call in tensor._call[2]}
-        ends = {
-            id(tensor._call): tensor
-            for name, tensor in tensors.items()
-            if name in targets or id(tensor._call) not in inner
-        }
-        return list(ends.values())
+        ends: dict[int, str] = {}
+        for name, tensor in tensors.items():
+            if name in targets:
+                ends[id(tensor._call)] = name
+            elif id(tensor._call) not in inner:
+                ends.setdefault(id(tensor._call), name)
+        # Parts of an ONNX file that nothing reads are left over when another head is put on its trunk.
+        left = [name for name in ends.values() if name in self._of_onnx and name not in targets]
+        kept = [name for name in ends.values() if name not in left]
+        if left and kept:
+            listed = ", ".join(left[:10])
+            warnings.warn(f"{self._file.name}: nothing reads {listed} of an ONNX file: left out", stacklevel=4)
+        return [tensors[name] for name in kept or left]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ class OnnxReader:
         ignored = given.get("ignore", "").split()
         before = len(problems)
         try:
-            nodes = read_onnx(path, tensors, settings, ignored)
+            nodes = read_onnx(path, tensors, settings, ignored, any_size=given.get("ignore_input_size", False))
         except ModelFileError as error:
             for text in error.problems or [str(error)]:
                 problems.add(section.place, f"[{section.name}] {path.name}: {text}")
@@ -156,7 +157,9 @@ class OnnxReader:
 ONNX_FILE_KEY = next(key for key in ONNX if key.name == "File")
 
 
-def read_onnx(path: Path, tensors: list[Tensor], settings: OnnxSettings, ignored: list[str]) -> dict[str, Tensor]:
+def read_onnx(
+    path: Path, tensors: list[Tensor], settings: OnnxSettings, ignored: list[str], *, any_size: bool
+) -> dict[str, Tensor]:
     """The outputs of the nodes of an ONNX file, by name, for some inputs.
 
     Arguments:
@@ -164,6 +167,7 @@ def read_onnx(path: Path, tensors: list[Tensor], settings: OnnxSettings, ignored
         tensors (list of n2d2.Tensor): Its inputs, in the order of the file.
         settings (OnnxSettings): Arguments of its cells.
         ignored (list of str): Outputs of nodes that are left out.
+        any_size (bool): If False, a warning is given if the file has other input sizes.
 
     Raises:
         MissingFileError: There is no such file.
@@ -183,10 +187,14 @@ def read_onnx(path: Path, tensors: list[Tensor], settings: OnnxSettings, ignored
         name: tensor.shape() if len(graph.inputs[name]) == 4 else [1, *_flat(graph.inputs[name], tensor)]
         for name, tensor in given.items()
     }
-    graph = read_graph(path, shapes)
-    importer = Importer(graph, settings=settings, ignored=ignored, tensors=given)
+    fitted = read_graph(path, shapes)
+    importer = Importer(fitted, settings=settings, ignored=ignored, tensors=given, align=False)
     imported = importer.read()
-    values = {name: importer._value(name) for node in graph.nodes for name in node.output if name}
+    for name, shape in shapes.items():
+        if list(graph.inputs[name][1:]) != shape[1:] and not any_size:
+            text = f"{path.name}: input '{name}' has shape {list(graph.inputs[name])}, that of its input is {shape}"
+            warnings.warn(f"{text}; IgnoreInputSize=1 says that this is meant", stacklevel=2)
+    values = {name: importer._value(name) for node in fitted.nodes for name in node.output if name}
     values.update(imported.outputs)
     return {n: v.tensor for n, v in values.items() if isinstance(v, Data) and v.tensor.cell is not None}
 

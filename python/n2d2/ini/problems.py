@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST = 200
+_LONGEST = 1000
 
 
 class Place(NamedTuple):
@@ -68,6 +69,8 @@ class Problems:
         Raises:
             TooMany: There are more problems than anybody reads.
         """
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
         # What has no line comes last.
         order = (True, Place("", 0)) if place is None else (False, place)
         self._texts.setdefault(text if place is None else f"{place}: {text}", order)

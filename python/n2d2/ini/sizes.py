@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from n2d2.transform import Transformation
 
 # Above what the largest published classifiers need, below what stalls a machine.
 MOST_VALUES = 1 << 26
-MOST_WEIGHTS = 1 << 28
-MOST_WEIGHTS_IN_ALL = 1 << 29
+MOST_WEIGHTS = 1 << 27
+MOST_WEIGHTS_IN_ALL = 1 << 28
 MOST_MACS = 1 << 38
 
 
@@ -29,7 +32,7 @@ class Sizes:
 
         Example:
             >>> Sizes().refused("cells.Fc", {"nb_outputs": 1 << 30}, 16, [5, 5])
-            '429496729600 weights are too many: at most 268435456 in a cell'
+            '429496729600 weights are too many: at most 134217728 in a cell'
         """
         outputs = int(given.get("nb_outputs", channels))
         weights, size = 0, image
@@ -48,6 +51,8 @@ class Sizes:
             size = [image[0] + given["top_pad"] + given["bot_pad"], image[1] + given["left_pad"] + given["right_pad"]]
         elif made == "cells.Resize":
             size = [given["outputs_height"], given["outputs_width"]]
+        elif made == "cells.Transformation":
+            size = _transformed(given["transformation"], image)
         size = [max(n, 1) for n in size]
         values, macs = outputs * prod(size), weights * prod(size)
         self._weights += weights
@@ -61,6 +66,12 @@ class Sizes:
             if count > most:
                 return f"{count} {what} are too many: at most {most}{where}"
         return None
+
+
+def _transformed(transformation: Transformation, image: list[int]) -> list[int]:
+    values = transformation._values
+    size = [values.get("height", image[0]), values.get("width", image[1])]
+    return [n + m for n, m in zip(size, image, strict=True)] if values.get("additive_wh") else size
 
 
 def _axes(given: dict[str, Any], image: list[int]) -> list[tuple[int, int, int, int, int]]:

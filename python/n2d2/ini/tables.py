@@ -508,7 +508,7 @@ ONNX = (
     Key("Ignore", "ignore", "text", ""),
     Key("IgnoreInputSize", "ignore_input_size", "bool", "0"),
     Key("Transpose", "", "bool", "0", only="0"),
-    Key("CNTK", "cntk", "bool", "0"),
+    Key("CNTK", "", "bool", "1", only="1"),
     Key("ONNX_init", "", "bool", "1", only="1"),
 )
 ONNX_DEFAULTS = {
