@@ -163,8 +163,8 @@ class Values:
                 rest = word[short.end() :]
                 text = self._property_of(name, short[0], automatic)
                 return Text(text.text + rest, text.computed)
-            text = f"{self._where(section, key)} refers to [{name}]{word[:_SHOWN]}, but [{name}] has no such property"
-            raise self._unknown_property(found, text, name, word)
+            wrong = f"{self._where(section, key)} refers to [{name}]{word[:_SHOWN]}, but [{name}] has no such property"
+            raise self._unknown_property(found, wrong, name, word)
         return self._property_of(name, word, automatic)
 
     def _property_of(self, name: str, word: str, automatic: dict[str, str | None]) -> Text:
