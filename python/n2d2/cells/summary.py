@@ -107,35 +107,36 @@ def _table(net: DeepNet, batch: int, verbose: bool) -> str:
     needs = {layer.name: layer for layer in net._layers()}
     cells = net.get_cells()
     nodes = net.nodes()
-    shown: dict[int, list[int]] = {}
-    """For each node, those that stand for it in the column of connections."""
     inputs = [i for i, node in enumerate(nodes) if not node.calls]
-    names = {i: f"Image{k + 1}" for k, i in enumerate(inputs)}
+    names = [node.name if node.calls else f"Image{inputs.index(i) + 1}" for i, node in enumerate(nodes)]
+    hidden = {i for i, n in enumerate(nodes) if n.calls and isinstance(cells[n.name], BatchNorm2d) and not verbose}
+
+    def connected(places: Sequence[int], seen: frozenset[int] = frozenset()) -> list[int]:
+        """The rows that stand for some nodes: for a hidden one, those that it reads. A node may read a later one."""
+        rows: list[int] = []
+        for i in places:
+            rows += [i] if i not in hidden else [] if i in seen else connected(nodes[i].parents, seen | {i})
+        return list(dict.fromkeys(rows))
+
     rows: list[_Row] = []
-    last: list[int] = []
     for i, node in enumerate(nodes):
         shape = _shape(node, batch)
         if not node.calls:
-            shown[i] = [i]
             rows.append(_Row(f"{names[i]} (input)", shape, "0", "0k", "", "", "-"))
             continue
-        cell = cells[node.name]
-        parents = list(dict.fromkeys(p for parent in node.parents for p in shown[parent]))
-        if isinstance(cell, BatchNorm2d) and not verbose:
-            shown[i] = parents
+        if i in hidden:
             continue
-        shown[i] = last = [i]
-        names[i] = node.name
+        cell = cells[node.name]
         groups = _groups(cell)
         params, macs = _counts(cell, needs)
         grad = str(cell.get_parameter("back_propagate")) if "back_propagate" in cell._parameters else "-"
-        connected = ", ".join(names[p] for p in parents)
+        parents = ", ".join(names[p] for p in connected(node.parents))
         kind = f"{node.name} ({_type(cell, groups)})"
-        rows.append(_Row(kind, shape, f"{params:,}", _thousands(macs), connected, _extra(cell, groups), grad))
-    ends = [i for i, node in enumerate(nodes) if not any(i in other.parents for other in nodes)]
-    for i in ends:
-        connected = ", ".join(names[p] for p in (shown[i] or last))
-        rows.append(_Row("Features (output)", _shape(nodes[i], batch), "0", "0k", connected, "", "-"))
+        rows.append(_Row(kind, shape, f"{params:,}", _thousands(macs), parents, _extra(cell, groups), grad))
+    for i, node in enumerate(nodes):
+        if not any(i in other.parents for k, other in enumerate(nodes) if k != i):
+            parents = ", ".join(names[p] for p in connected([i]))
+            rows.append(_Row("Features (output)", _shape(node, batch), "0", "0k", parents, "", "-"))
     counts = [_counts(cell, needs) for cell in cells.values()]
     total_params, total_macs = (sum(column) for column in zip(*counts, strict=True))
     return _text(rows) + f"\nTotal params:  {total_params:,}\nTotal computing:  {total_macs:,} MAC"
