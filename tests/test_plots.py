@@ -123,3 +123,66 @@ def test_curves_and_matrices_without_values_are_drawn(tmp_path: Path) -> None:
     plots.learning_curve({"Learn": nothing}, tmp_path / "error.png", squared_error=True)
     plots.confusion_matrix(np.array([[3, 1], [0, 0]]), tmp_path / "matrix.png", ["a" * 99, "b"])
     assert all((tmp_path / name).read_bytes()[1:4] == b"PNG" for name in ("curve.png", "error.png", "matrix.png"))
+
+
+def mosaic(file: Path) -> tuple[int, int]:
+    """Return how many kernels of one colour stand side by side and one below the other: areas of pure red."""
+    picture = pixels(file)
+    # The darkest red of the scale: all weights are the largest.
+    red = np.abs(picture - np.array([103, 0, 31]) / 255).max(axis=-1) < 0.02
+    # The scale at the right has a column of its own.
+    left = red[:, : int(red.shape[1] * 0.75)]
+
+    def runs(line: np.ndarray) -> int:
+        return int(np.sum(np.diff(line.astype(int)) == 1) + line[0])
+
+    return runs(left.any(axis=0)), runs(left.any(axis=1))
+
+
+def test_kernels_stand_in_rows_of_outputs_and_columns_of_channels(tmp_path: Path) -> None:
+    plots.kernels(np.ones((2, 3, 5, 5)), tmp_path / "kernels.png", "conv")
+    assert mosaic(tmp_path / "kernels.png") == (3, 2)
+    plots.kernels(np.ones((3, 2, 1, 1)), tmp_path / "points.png")
+    assert mosaic(tmp_path / "points.png") == (2, 3)
+
+
+def test_kernels_of_one_channel_stand_in_a_square(tmp_path: Path) -> None:
+    plots.kernels(np.ones((9, 1, 3, 3)), tmp_path / "nine.png")
+    assert mosaic(tmp_path / "nine.png") == (3, 3)
+    plots.kernels(np.ones((7, 1, 3, 3)), tmp_path / "seven.png")
+    assert mosaic(tmp_path / "seven.png") == (3, 3)
+    plots.kernels(np.ones((1, 1, 3, 3)), tmp_path / "one.png")
+    assert mosaic(tmp_path / "one.png") == (1, 1)
+
+
+def test_at_most_64_kernels_are_drawn_each_way(tmp_path: Path) -> None:
+    many = np.ones((70, 66, 1, 1))
+    many[64:] = many[:, 64:] = -1.0
+    plots.kernels(many, tmp_path / "many.png", "conv")
+    picture = pixels(tmp_path / "many.png")
+    blue = np.abs(picture - np.array([5, 48, 97]) / 255).max(axis=-1) < 0.02
+    assert not blue[:, : int(blue.shape[1] * 0.7)].any(), "what is beyond is left out; the scale has blue"
+    assert max(size(tmp_path / "many.png")) < 3000
+
+
+def test_positive_weights_are_red_negative_ones_blue_and_zero_is_white(tmp_path: Path) -> None:
+    weights = np.zeros((1, 3, 2, 2))
+    weights[0, 0], weights[0, 2] = 0.5, -0.5
+    plots.kernels(weights, tmp_path / "three.png")
+    picture = pixels(tmp_path / "three.png")
+    middle = picture[picture.shape[0] // 2, : int(picture.shape[1] * 0.75)]
+
+    def first(colour: tuple[int, int, int]) -> int:
+        found = np.flatnonzero(np.abs(middle - np.array(colour) / 255).max(axis=-1) < 0.02)
+        assert len(found) > 5, colour
+        return int(found.mean())
+
+    assert first((103, 0, 31)) < first((247, 247, 247)) < first((5, 48, 97))
+
+
+def test_kernels_of_zeros_or_float32_and_files_that_cannot_be_written(tmp_path: Path) -> None:
+    plots.kernels(np.zeros((2, 2, 3, 3), np.float32), tmp_path / "deep" / "zeros.png")
+    assert size(tmp_path / "deep" / "zeros.png")[0] > 200
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file"):
+        plots.kernels(np.ones((1, 1, 3, 3)), tmp_path / "file" / "kernels.png")
