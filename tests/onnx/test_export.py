@@ -1,4 +1,4 @@
-"""Export to ONNX: the checker, ONNX Runtime and our own importer agree with the engine, cell by cell and in networks."""
+"""Export to ONNX: the checker, ONNX Runtime and our own importer agree with the engine, alone and in networks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from n2d2 import Interface, Tensor, activation, scaling, transform
 from n2d2.cells import (
     Activation,
     BatchNorm2d,
+    Block,
     Conv,
     ConvDepthWise,
     ConvPointWise,
     Deconv,
+    DeepNetCell,
     Dropout,
     ElemWise,
     Fc,
@@ -32,10 +34,12 @@ from n2d2.cells import (
     Transformation,
     Transpose,
 )
+from n2d2.error_handler import FileError, ModelFileError, NotInitialized, ShapeError, StateError
 from n2d2.mapping import Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 ort = pytest.importorskip("onnxruntime")
 
@@ -338,3 +342,237 @@ def test_a_network(make: Callable[[], Sequence], shape: tuple[int, ...], fused: 
     kinds = [node.op_type for node in proto.graph.node]
     assert ("BatchNormalization" in kinds) is not fused
     assert "Dropout" not in kinds
+
+
+@pytest.mark.parametrize("opset", [13, 18, 21, 22])
+def test_other_versions_of_the_operators(opset: int) -> None:
+    proto = check(residual(), [(3, 12, 10)], opset=opset)
+    assert [o.version for o in proto.opset_import] == [opset]
+    check(decoder(), [(2, 8, 8)], opset=opset)
+
+
+def test_names_and_weights_are_those_of_the_cells() -> None:
+    conv = Conv(4, 6, [3, 2], mapping=Mapping(nb_groups=2), activation=activation.Rectifier(), name="conv/1")
+    proto = n2d2.onnx.to_model(Sequence([conv, Fc(6 * 3 * 4, 2, name="fc")], name="net"), input_shape=[4, 5, 5])
+    assert proto.graph.name == "net"
+    assert [(n.op_type, n.name, *n.output) for n in proto.graph.node] == [
+        ("Conv", "conv/1", "conv/1"),
+        ("Relu", "conv/1_relu", "conv/1_relu"),
+        ("Flatten", "fc_flatten", "fc_flatten"),
+        ("Gemm", "fc", "fc"),
+    ]
+    stored = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+    assert {name: array.shape for name, array in stored.items()} == {
+        "conv/1_weights": (6, 2, 3, 2),
+        "conv/1_bias": (6,),
+        "fc_weights": (2, 72),
+        "fc_bias": (2,),
+    }
+    np.testing.assert_array_equal(stored["conv/1_weights"][5, 1], conv.get_weight(5, 3).to_numpy())
+    loaded = n2d2.onnx.load(proto)
+    assert list(loaded.get_cells()) == ["conv/1", "fc"]
+    assert loaded["conv/1"].activation.get_type() == "Rectifier"
+    assert (proto.producer_name, proto.producer_version) == ("n2d2", n2d2.__version__)
+
+
+def test_a_name_that_is_taken_gets_a_number() -> None:
+    model = Sequence(
+        [
+            Sequence([Conv(2, 2, [1, 1], name="a", activation=activation.Rectifier())], name="one"),
+            Sequence([Conv(2, 2, [1, 1], name="a", no_bias=True)], name="two"),
+            Conv(2, 2, [1, 1], name="a_relu"),
+            Conv(2, 2, [1, 1], name="input"),
+        ]
+    )
+    proto = check(model, [(2, 3, 3)])
+    assert [n.name for n in proto.graph.node] == ["a", "a_relu", "a_2", "a_relu_2", "input_2"]
+    assert [t.name for t in proto.graph.initializer][:3] == ["a_weights", "a_bias", "a_weights_2"]
+
+
+class TwoInputs(Block):
+    """Two images in, both their mixture and one of them out; one cell is called twice."""
+
+    def __init__(self) -> None:
+        self.conv = Conv(2, 2, [3, 3], padding_dims=[1, 1], name="conv", activation=activation.Tanh())
+        self.norm = norm(2, name="norm")
+        self.total = ElemWise(weights=[1.0, 0.5], name="total")
+        super().__init__([self.conv, self.norm, self.total], name="two")
+
+    def __call__(self, inputs: Any) -> Interface:
+        left, right = inputs.get_tensors()
+        mixed = self.total(Interface([self.conv(left), self.norm(self.conv(right))]))
+        return Interface([mixed, self.conv(left), mixed])
+
+
+def test_several_inputs_and_outputs() -> None:
+    shapes = [(2, 4, 5), (2, 4, 5)]
+    model = TwoInputs()
+    proto = check(model, shapes, back=False, input_names=["left", "right"], fuse_batch_norm=True)
+    assert [i.name for i in proto.graph.input] == ["left", "right"]
+    # The normalisation reads a cell with an activation, which is called more than once.
+    assert [n.op_type for n in proto.graph.node].count("BatchNormalization") == 1
+    assert [t.name for t in proto.graph.initializer].count("conv_weights") == 1
+    assert len({o.name for o in proto.graph.output}) == 3
+    assert [i.name for i in n2d2.onnx.to_model(model, input_shape=shapes).graph.input] == ["input_0", "input_1"]
+
+
+def fused_kinds(*cells: Any) -> list[str]:
+    proto = check(Sequence(list(cells)), [(2, 6, 6)], fuse_batch_norm=True, same_bits=False)
+    return [node.op_type for node in proto.graph.node]
+
+
+def test_what_is_fused() -> None:
+    conv = {"nb_inputs": 2, "nb_outputs": 4, "kernel_dims": [3, 3]}
+    assert fused_kinds(Conv(**conv), norm(4)) == ["Conv"]
+    assert fused_kinds(Conv(**conv, no_bias=True), norm(4, activation=activation.Tanh())) == ["Conv", "Tanh"]
+    assert fused_kinds(Conv(**conv, sub_sample_dims=[2, 2]), norm(4)) == ["Conv", "Conv"]
+    assert fused_kinds(Deconv(**conv, mapping=Mapping(nb_groups=2)), norm(4)) == ["ConvTranspose"]
+    assert fused_kinds(Fc(72, 4), norm(4), norm(4)) == ["Flatten", "Gemm", "BatchNormalization"]
+    assert fused_kinds(Conv(**conv, activation=activation.Tanh()), norm(4)) == ["Conv", "Tanh", "BatchNormalization"]
+    assert fused_kinds(norm(2), Conv(**conv)) == ["BatchNormalization", "Conv"]
+
+
+def test_what_somebody_else_reads_is_not_fused() -> None:
+    branches = Layer([Sequence([norm(2)]), Sequence([])])
+    kinds = fused_kinds(Conv(2, 2, [1, 1]), branches, ElemWise())
+    assert kinds == ["Conv", "BatchNormalization", "Add"]
+
+
+def test_a_deepnet_cell_knows_its_sizes() -> None:
+    provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=4)
+    body = Sequence([Conv(1, 3, [5, 5], stride_dims=[2, 2], name="conv"), Fc(432, 10, name="fc"), Softmax(name="s")])
+    model = body.to_deepnet_cell(provider)
+    proto = n2d2.onnx.to_model(model)
+    x = arrays([(1, 28, 28)], 3)
+    np.testing.assert_allclose(run(proto, x)[0], computed(model, x)[0][:, :, 0, 0], rtol=1e-4, atol=ATOL)
+    model.remove("s")
+    assert [n.op_type for n in n2d2.onnx.to_model(model).graph.node] == ["Conv", "Flatten", "Gemm"]
+    check(n2d2.onnx.load(proto), [(1, 28, 28)])
+    nested = Sequence([Padding(1, 1, 1, 1, name="pad"), model], name="nested")
+    check(nested, [(1, 26, 26)])
+    assert isinstance(n2d2.onnx.load(n2d2.onnx.to_model(model)), DeepNetCell)
+
+
+def test_the_sizes_are_those_of_the_last_call() -> None:
+    inner = Sequence([Conv(2, 3, [2, 2], name="conv"), norm(3, name="norm")], name="inner")
+    outer = Sequence([Pool([2, 2], name="pool"), inner])
+    outer(Tensor([5, 2, 6, 7]))
+    dims = [
+        [d.dim_value for d in n2d2.onnx.to_model(part, batch_size=2).graph.input[0].type.tensor_type.shape.dim]
+        for part in (outer, inner, inner["norm"])
+    ]
+    assert dims == [[2, 2, 6, 7], [2, 2, 5, 6], [2, 3, 4, 5]]
+    total = ElemWise(name="total")
+    total(Interface([Tensor([3, 4]), Tensor([3, 4])]))
+    assert len(n2d2.onnx.to_model(total).graph.input) == 2
+
+
+def test_the_network_stays_as_it_is() -> None:
+    """An export between forward pass and update changes nothing."""
+
+    def trained(export: bool) -> list[np.ndarray[Any, Any]]:
+        n2d2.global_variables.seed = 3
+        model = Sequence([Fc(6, 4, name="fc", normalize=True), norm(4), Dropout(name="drop"), Fc(4, 2, name="out")])
+        for step in range(3):
+            y = model(Tensor.from_numpy(arrays([(6,)], 5)[0] + np.float32(step)))
+            if export:
+                before = model["fc"].get_outputs()
+                n2d2.onnx.to_model(model)
+                assert model["fc"].get_outputs() is before
+                assert model["drop"].get_inputs().shape() == [5, 4, 1, 1]
+            y.back_propagate(Tensor.from_numpy(np.ones((5, 2, 1, 1), np.float32)))
+            y.get_deepnet().update()
+        return [model[name].N2D2().param("weights") for name in ("fc", "out")]
+
+    for plain, exported in zip(trained(False), trained(True), strict=True):
+        np.testing.assert_array_equal(plain, exported)
+
+
+def test_files_are_complete_or_not_there(tmp_path: Path) -> None:
+    model = Sequence([Fc(4, 3, name="fc")])
+    path = tmp_path / "folder" / "model.onnx"
+    n2d2.onnx.save(model, path, input_shape=[4])
+    x = arrays([(4,)], 2)
+    np.testing.assert_array_equal(computed(n2d2.onnx.load(path), x)[0], computed(model, x)[0])
+    assert [f.name for f in path.parent.iterdir()] == ["model.onnx"]
+    content = path.read_bytes()
+    swish_of_nothing = Sequence([Transformation(transform.Flip(random_horizontal_flip=True))])
+    with pytest.raises(ModelFileError):
+        n2d2.onnx.save(swish_of_nothing, path, input_shape=[1, 2, 2])
+    assert path.read_bytes() == content
+    with pytest.raises(FileError, match="cannot be written"):
+        n2d2.onnx.save(model, tmp_path, input_shape=[4])
+
+
+# --- errors
+
+
+def test_all_cells_that_cannot_be_written_are_listed() -> None:
+    mapping = Tensor.from_numpy(np.array([[True, False], [True, False]]))
+    flip, crop = transform.Flip(random_vertical_flip=True), transform.PadCrop(4, 4)
+    model = Sequence(
+        [
+            Transformation(flip, name="flip"),
+            Conv(2, 2, [1, 1], name="conv"),
+            Transformation(crop, name="crop"),
+            Pool([2, 2], mapping=mapping, name="pool"),
+        ],
+        name="net",
+    )
+    with pytest.raises(ModelFileError) as raised:
+        n2d2.onnx.to_model(model, input_shape=[2, 6, 6])
+    assert [p[:40] for p in raised.value.problems] == [
+        "cell 'flip' (Transformation): the transf",
+        "cell 'crop' (Transformation): the transf",
+        "cell 'pool' (Pool): its mapping connects",
+    ]
+    assert str(raised.value).startswith("net: cannot be written as ONNX: 3 problems\n  cell 'flip'")
+    assert "Flip(" in raised.value.problems[0]
+    assert "apply it to the data instead" in raised.value.problems[0]
+
+
+class OfItsOwn(Block):
+    """Reads a tensor that nobody gave."""
+
+    def __init__(self) -> None:
+        self.total = ElemWise(name="total")
+        super().__init__([self.total], name="own")
+
+    def __call__(self, inputs: Any) -> Any:
+        return self.total(Interface([inputs, Tensor([1, 2, 3, 3])]))
+
+
+NET = Sequence([Fc(4, 3, name="fc")], name="net")
+ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: n2d2.onnx.to_model("net"), TypeError, "onnx: the network must be of type n2d2.cells.Block"),
+    (lambda: n2d2.onnx.to_model(NET), NotInitialized, "onnx: net: the sizes of its inputs are not known"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[5]), ShapeError, "fc"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=4), TypeError, "onnx: net: input_shape must be of type a list"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[1, 4]), ValueError, "onnx: net: input_shape is [1, 4], expected"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[0]), ValueError, "onnx: net: input_shape is [0], expected"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[]), ValueError, "onnx: net: input_shape is [], expected"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[4], opset=12), ValueError, "onnx: net: opset is 12, expected"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[4], opset=17.0), TypeError, "onnx: net: opset must be of type int"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[4], batch_size=0), ValueError, "onnx: net: parameter `batch_size`"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[4], fuse_batch_norm=1), TypeError, "`fuse_batch_norm`"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[4], input_names="x"), TypeError, "input_names must be a list of str"),
+    (lambda: n2d2.onnx.to_model(NET, input_shape=[4], input_names=["x", "y"]), ValueError, "1 different names"),
+    (lambda: n2d2.onnx.to_model(Sequence([]), input_shape=[4]), StateError, "to compute a tensor by cells, got Tensor"),
+    (lambda: n2d2.onnx.to_model(Block([]), input_shape=[4]), NotImplementedError, "no data flow"),
+    (lambda: n2d2.onnx.to_model(OfItsOwn(), input_shape=[2, 3, 3]), ModelFileError, "own: cannot be written as ONNX"),
+    (lambda: n2d2.onnx.save(NET, 3), TypeError, "onnx: path must be of type str or Path, got int"),
+]
+
+
+@pytest.mark.parametrize(("action", "kind", "text"), ERRORS)
+def test_errors(action: Callable[[], Any], kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind) as raised:
+        action()
+    assert text in str(raised.value)
+
+
+def test_the_last_call_of_a_block_with_several_inputs_does_not_tell_their_order() -> None:
+    model = TwoInputs()
+    model(Interface([Tensor([1, 2, 3, 3]), Tensor([1, 2, 3, 3])]))
+    with pytest.raises(StateError, match=r"two: the last call read 2 tensors .*; give input_shape, a list of lists"):
+        n2d2.onnx.to_model(model)
