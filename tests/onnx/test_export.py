@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,16 +37,12 @@ from n2d2.cells import (
 )
 from n2d2.error_handler import FileError, ModelFileError, NotInitialized, ShapeError, StateError
 from n2d2.mapping import Mapping
+from support.exported import ATOL, arrays, check, computed, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-ort = pytest.importorskip("onnxruntime")
 
 IMAGE = (6, 9, 7)
-ATOL = 1e-5
-"""Of values near 1; where such values cancel out, a relative difference means nothing."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,58 +50,6 @@ def _seed() -> Iterator[None]:
     n2d2.global_variables.seed = 7
     yield
     n2d2.global_variables.seed = 1
-
-
-def arrays(shapes: list[tuple[int, ...]], batch: int) -> list[np.ndarray[Any, Any]]:
-    rng = np.random.default_rng(3)
-    return [rng.normal(size=(batch, *shape)).astype(np.float32) for shape in shapes]
-
-
-def computed(model: Any, inputs: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-    """What the engine computes in test mode."""
-    tensors = [Tensor.from_numpy(a) for a in inputs]
-    made = model.test()(tensors[0] if len(tensors) == 1 else Interface(tensors))
-    return [t.to_numpy(copy=True) for t in (made.get_tensors() if isinstance(made, Interface) else [made])]
-
-
-def run(proto: onnx.ModelProto, inputs: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-    """What ONNX Runtime computes."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [i.name for i in proto.graph.input]
-    return list(session.run(None, dict(zip(names, inputs, strict=True))))
-
-
-def check(
-    model: Any, shapes: list[tuple[int, ...]], *, back: bool = True, same_bits: bool = True, **options: Any
-) -> onnx.ModelProto:
-    """Compares the export of a network with the network itself.
-
-    Arguments:
-        model (Block or NeuralNetworkCell): The network.
-        shapes (list): Sizes of its inputs without the batch.
-        back (bool, optional): True if the importer reads all operators, default=True.
-        same_bits (bool, optional): True if what the importer makes computes in the same order, default=True.
-        options: Arguments of `to_model`.
-    """
-    inputs = arrays(shapes, batch=3)
-    expected = computed(model, inputs)
-    for batch_size in (None, 3):
-        proto = n2d2.onnx.to_model(model, input_shape=shapes, batch_size=batch_size, **options)
-        onnx.checker.check_model(proto, full_check=True)
-        for got, wanted, info in zip(run(proto, inputs), expected, proto.graph.output, strict=True):
-            dims = info.type.tensor_type.shape.dim
-            assert [d.dim_value or d.dim_param for d in dims] == [batch_size or "batch", *got.shape[1:]]
-            np.testing.assert_allclose(got.reshape(wanted.shape), wanted, rtol=1e-4, atol=ATOL)
-    if back:
-        loaded = n2d2.onnx.load(proto)
-        for got, wanted in zip(computed(loaded, inputs), expected, strict=True):
-            if same_bits:
-                np.testing.assert_array_equal(got.reshape(wanted.shape), wanted)
-            else:
-                np.testing.assert_allclose(got.reshape(wanted.shape), wanted, rtol=1e-4, atol=ATOL)
-    return proto
 
 
 def norm(channels: int, **arguments: Any) -> BatchNorm2d:
@@ -576,3 +521,17 @@ def test_the_last_call_of_a_block_with_several_inputs_does_not_tell_their_order(
     model(Interface([Tensor([1, 2, 3, 3]), Tensor([1, 2, 3, 3])]))
     with pytest.raises(StateError, match=r"two: the last call read 2 tensors .*; give input_shape, a list of lists"):
         n2d2.onnx.to_model(model)
+
+
+@pytest.mark.parametrize("name", ["lenet_tested", "mobilenet_v2_tested", "resnet18_tested"])
+def test_what_was_read_is_written_again(name: str) -> None:
+    """What PyTorch exported comes out of n2d2 as a file that computes the same."""
+    path = Path(__file__).parent / "torch" / f"{name}.onnx"
+    given = onnx.load(path)
+    dims = given.graph.input[0].type.tensor_type.shape.dim
+    shape = tuple(d.dim_value for d in dims[1:])
+    model = n2d2.onnx.load(path)
+    check(model, [shape])
+    proto = n2d2.onnx.to_model(model)
+    x = arrays([shape], dims[0].dim_value or 3)
+    np.testing.assert_allclose(run(proto, x)[0].ravel(), run(given, x)[0].ravel(), rtol=1e-4, atol=ATOL)

@@ -31,7 +31,8 @@ class Operand:
 
     Arguments:
         name (str): Its name.
-        sizes (tuple): Its shape without the batch: `(values,)`, or `(channels, height, width)`.
+        sizes (tuple): Its shape without the batch: `(values,)`, `(channels, height, width)`, or any other one behind
+            cells that take tensors of any rank.
     """
 
     name: str
@@ -49,7 +50,8 @@ class CellCall:
     Arguments:
         cell (n2d2.cells.NeuralNetworkCell): The cell.
         operands (list): What it reads.
-        sizes (tuple): Channels, height and width of its output in the engine.
+        read_sizes (list): Shapes in the engine of what it reads, without the batch.
+        sizes (tuple): Shape of its output in the engine, without the batch.
         norm (n2d2.cells.BatchNorm2d): The normalisation behind the cell that becomes a part of it; None for none.
         exporter (n2d2.onnx.exporter.Exporter): What writes the graph.
     """
@@ -58,12 +60,15 @@ class CellCall:
         self,
         cell: Any,
         operands: Sequence[Operand],
+        read_sizes: Sequence[tuple[int, ...]],
         sizes: tuple[int, ...],
+        *,
         norm: BatchNorm2d | None,
         exporter: Exporter,
     ) -> None:
         self.cell = cell
         self.operands = list(operands)
+        self.read_sizes = list(read_sizes)
         self.sizes = sizes
         self.norm = norm
         self._exporter = exporter
@@ -120,7 +125,7 @@ class CellCall:
             suffix (str): What follows the name of the cell in its name.
             dtype (type, optional): Element type, default=numpy.float32.
         """
-        return self._exporter.add_constant(np.ascontiguousarray(values, dtype), self._named(suffix))
+        return self._exporter.add_constant(np.asarray(values, dtype, order="C"), self._named(suffix))
 
     def stored(self, weights: Array, bias: Array | None) -> list[str]:
         """Stores weights and the bias, if there is one, and gives their names.
@@ -170,6 +175,11 @@ class CellCall:
         """
         x = self.joined() if x is None else x
         return self.reshaped(x, (x.sizes[0], 1, 1), "image") if x.flat else x
+
+    def whole(self) -> list[Operand]:
+        """The inputs in the shapes that they have in the engine, for cells that take tensors of any rank."""
+        pairs = zip(self.operands, self.read_sizes, strict=True)
+        return [o if o.sizes == s else self.reshaped(o, s, f"input_{i}") for i, (o, s) in enumerate(pairs)]
 
     def values(self) -> Operand:
         """The inputs of the cell as one, with two axes."""

@@ -54,10 +54,7 @@ class Exporter:
         self._problems: list[str] = []
         self._ends: list[Call | Tensor] = [t._call or t for t in outputs]
         self._order = _ordered(self._ends)
-        self._inputs = [
-            Operand(name, tuple(t.shape()[1:2] if len(t.shape()) == 2 else t._as_var(name).shape[1:]))
-            for name, t in zip(input_names, inputs, strict=True)
-        ]
+        self._inputs = [Operand(name, tuple(t.shape()[1:])) for name, t in zip(input_names, inputs, strict=True)]
         self._values = {id(t): operand for t, operand in zip(inputs, self._inputs, strict=True)}
         self._norms = self._fused() if fuse_batch_norm else {}
         self._fused_calls = {id(call) for call, _ in self._norms.values()}
@@ -144,8 +141,13 @@ class Exporter:
         cell, variable, parents, _ = item
         sizes = tuple(variable.shape[1:])
         _, norm = self._norms.get(id(item), (None, None))
-        call = CellCall(cell, [self._values[id(p)] for p in parents], sizes, norm, self)
+        read = [tuple((p.shape() if isinstance(p, Tensor) else p[1].shape)[1:]) for p in parents]
+        call = CellCall(cell, [self._values[id(p)] for p in parents], read, sizes, norm=norm, exporter=self)
         try:
+            if variable.shape[:1] != [1]:
+                call.not_expressible(
+                    f"it makes {variable.shape} of one stimulus, without an axis for the batch", "keep the first axis"
+                )
             if id(item) in self._fused_calls:
                 result = call.operands[0]
             else:
