@@ -7,6 +7,7 @@
 | `Tensor`, `Interface`, `ConfigSection` | values that go through cells, and parameters that cells share |
 | `database`, `provider`, `transform` | data |
 | `target`, `train`, `plots` | loss, scores, training aids |
+| `models` | networks that are known by name |
 | `global_variables` | defaults, verbosity, seed, threads |
 | `Error` | the base of every exception |
 """
@@ -24,11 +25,12 @@ from n2d2.tensor import Tensor
 from n2d2.utils import generate_name
 
 if TYPE_CHECKING:
-    from n2d2 import database, deepnet, ini, plots, provider, quantizer, scaling, target, train, transform
+    from n2d2 import database, deepnet, ini, models, plots, provider, quantizer, scaling, target, train, transform
 
 # Loaded when first used, so that `import n2d2` stays fast.
 _LAZY = frozenset(
-    {"database", "deepnet", "ini", "onnx", "plots", "provider", "quantizer", "scaling", "target", "train", "transform"}
+    {"database", "deepnet", "ini", "models", "onnx", "plots", "provider", "quantizer", "scaling", "target", "train"}
+    | {"transform"}
 )
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "global_variables",
     "ini",
     "mapping",
+    "models",
     "plots",
     "provider",
     "quantizer",

@@ -1,0 +1,222 @@
+"""Parameters and multiply-accumulates of the models are the published ones."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+import n2d2
+from n2d2 import models
+from n2d2.cells import BatchNorm2d, Block, Conv, Deconv, ElemWise, Fc, NeuralNetworkCell
+
+
+class Published(NamedTuple):
+    """What is published of a model.
+
+    Arguments:
+        make: Makes the model.
+        size: `[channels, height, width]` of a stimulus.
+        params: Trainable values, scales and biases of BatchNorm among them.
+        macs: Products of a weight and a value for a stimulus; in units of `unit`.
+        unit: 1, or 1e6 (1e9) if the source gives millions (thousands of millions) with some decimals.
+        decimals: Decimals of `macs`.
+        source: Where both stand.
+    """
+
+    make: Callable[[], Block]
+    size: list[int]
+    params: int
+    macs: float
+    unit: float
+    decimals: int
+    source: str
+
+
+TORCHVISION = "torchvision 0.15 and later, table of pre-trained weights: columns Params (num_params) and GFLOPS (_ops)"
+BY_HAND = "sum of the layers of the description, written out in this file"
+LENET = [25 * 6, 25 * 6 * 16, 25 * 16 * 120, 120 * 84, 84 * 10]
+LENET_MACS = [25 * 6 * 28**2, 25 * 6 * 16 * 10**2, 25 * 16 * 120, 120 * 84, 84 * 10]
+AUTO_ENCODER = [784 * 1000, 1000 * 500, 500 * 250, 250 * 30]
+# Convolutions 3x3 and their BatchNorms; 1x1 scores with bias; three Deconvs 4x4 and one 8x8.
+SEGMENTATION = 9 * (3 * 16 + 16 * 32 + 32 * 64 + 64 * 128 + 128 * 128) + 2 * (16 + 32 + 64 + 128 + 128)
+SEGMENTATION += (32 + 64 + 128 + 128) * 21 + 4 * 21 + 21 * 21 * (3 * 16 + 64)
+_CONVS = 3 * 16 * 32**2 + 16 * 32 * 16**2 + 32 * 64 * 8**2 + 64 * 128 * 4**2 + 128 * 128 * 2**2
+_SCORES = 21 * (32 * 16**2 + 64 * 8**2 + 128 * 4**2 + 128 * 2**2)
+_UPS = 21 * 21 * (16 * (2**2 + 4**2 + 8**2) + 64 * 16**2)
+SEGMENTATION_MACS = 9 * _CONVS + _SCORES + _UPS
+IMAGE = [3, 224, 224]
+
+QUICK = {
+    "LeNet": Published(models.LeNet, [1, 32, 32], sum(LENET), sum(LENET_MACS), 1, 0, BY_HAND),
+    "LeNetBN": Published(models.LeNetBN, [1, 32, 32], sum(LENET) + 2 * 142, sum(LENET_MACS), 1, 0, BY_HAND),
+    "MobileNetv1, with_bn": Published(
+        lambda: models.MobileNetv1(with_bn=True),
+        IMAGE,
+        4_231_976,
+        569,
+        1e6,
+        0,
+        "params: Keras 3, MobileNet, trainable params; MACs: Howard et al., 2017, table 4",
+    ),
+    "MobileNetv1, alpha=0.25": Published(
+        lambda: models.MobileNetv1(alpha=0.25, with_bn=True),
+        IMAGE,
+        470_072,
+        41,
+        1e6,
+        0,
+        "params: Keras 3, MobileNet with alpha=0.25, 475,544 in all less 5,472 running means and variances; "
+        "MACs: Howard et al., 2017, table 6",
+    ),
+    "MobileNetV2": Published(models.MobileNetV2, IMAGE, 3_504_872, 0.301, 1e9, 3, TORCHVISION),
+    "SqueezeNet 1.0": Published(lambda: models.SqueezeNet("1.0"), IMAGE, 1_248_424, 0.819, 1e9, 3, TORCHVISION),
+    "SqueezeNet 1.1": Published(models.SqueezeNet, IMAGE, 1_235_496, 0.349, 1e9, 3, TORCHVISION),
+    "ResNet18": Published(models.ResNet18, IMAGE, 11_689_512, 1.814, 1e9, 3, TORCHVISION),
+    "AutoEncoder": Published(
+        models.AutoEncoder,
+        [1, 28, 28],
+        2_837_314,
+        2 * sum(AUTO_ENCODER),
+        1,
+        0,
+        "params: Goldfarb et al., Practical quasi-Newton methods for deep neural networks, 2020; MACs: by hand",
+    ),
+    "SmallSegmentationNetwork": Published(
+        models.SmallSegmentationNetwork, [3, 64, 64], SEGMENTATION, SEGMENTATION_MACS, 1, 0, BY_HAND
+    ),
+}
+SLOW = {
+    "AlexNet": Published(models.AlexNet, IMAGE, 61_100_840, 0.714, 1e9, 3, TORCHVISION),
+    "ResNet34": Published(models.ResNet34, IMAGE, 21_797_672, 3.664, 1e9, 3, TORCHVISION),
+    "ResNet50, version=1.5": Published(lambda: models.ResNet50(1.5), IMAGE, 25_557_032, 4.089, 1e9, 3, TORCHVISION),
+    "ResNet101, version=1.5": Published(lambda: models.ResNet101(1.5), IMAGE, 44_549_160, 7.801, 1e9, 3, TORCHVISION),
+    "ResNet152, version=1.5": Published(lambda: models.ResNet152(1.5), IMAGE, 60_192_808, 11.514, 1e9, 3, TORCHVISION),
+    "ResNet50": Published(
+        models.ResNet50,
+        IMAGE,
+        25_557_032,
+        3.858,
+        1e9,
+        3,
+        "params: as version 1.5; MACs: tables of ResNet-50 v1 (stride in the 1x1), 3.86; He et al., 2016, say 3.8",
+    ),
+}
+
+# Parameters, those with BatchNorm, and thousands of millions of multiply-accumulates; from TORCHVISION.
+VGG = {
+    11: (132_863_336, 132_868_840, 7.609),
+    13: (133_047_848, 133_053_736, 11.308),
+    16: (138_357_544, 138_365_992, 15.470),
+    19: (143_667_240, 143_678_248, 19.632),
+}
+
+
+def layers(model: Block, size: list[int]) -> list[NeuralNetworkCell]:
+    model.test()
+    model(n2d2.Tensor([1, *size]))
+    return list({id(cell): cell for cell in model._layers()}.values())
+
+
+def statistics(cell: NeuralNetworkCell) -> tuple[int, int]:
+    batch, _, height, width = cell.get_inputs().shape()
+    if isinstance(cell, ElemWise):
+        return cell.N2D2().statistics([t.shape() for t in cell._inputs])
+    return cell.N2D2().statistics([[batch, cell.get_nb_channels(), height, width]])
+
+
+def params(cell: NeuralNetworkCell) -> int:
+    if isinstance(cell, BatchNorm2d):
+        return 2 * cell.nb_inputs
+    return statistics(cell)[0]
+
+
+def macs(cell: NeuralNetworkCell) -> int:
+    """Products of weights and values, those with the zeros of the padding among them, as publications count them.
+
+    The statistics of a cell leave those out, and count the additions of the bias.
+    """
+    if isinstance(cell, Fc):
+        return params(cell) - (cell.nb_outputs if cell.has_bias() else 0)
+    if isinstance(cell, (Conv, Deconv)):
+        weights = params(cell) - (cell.nb_outputs if cell.has_bias() else 0)
+        images = cell.get_outputs() if isinstance(cell, Conv) else cell.get_inputs()
+        counted = weights * images.dimX() * images.dimY()
+        bias = cell.nb_outputs if cell.has_bias() else 0
+        assert statistics(cell)[1] <= counted + bias
+        if cell.padding_dims == [0, 0]:
+            assert statistics(cell)[1] == counted + bias
+        return counted
+    assert statistics(cell)[0] == 0
+    return 0
+
+
+def counts(model: Block, size: list[int]) -> tuple[int, int]:
+    cells = layers(model, size)
+    return sum(map(params, cells)), sum(map(macs, cells))
+
+
+def check(published: Published) -> None:
+    nb_params, nb_macs = counts(published.make(), published.size)
+    assert nb_params == published.params
+    counted = nb_macs / published.unit
+    assert round(counted, published.decimals) == published.macs or math.isclose(
+        math.floor(counted * 10**published.decimals) / 10**published.decimals, published.macs
+    )
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_counts(name: str) -> None:
+    check(QUICK[name])
+
+
+@pytest.fixture(autouse=True)
+def free() -> Iterator[None]:
+    """Graphs and cells refer to each other: without this, two large models are in memory at a time."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_counts_of_large_models(name: str) -> None:
+    check(SLOW[name])
+
+
+@functools.cache
+def head_of_vgg() -> tuple[int, int]:
+    return counts(models.VGGHead(), [512, 7, 7])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", VGG)
+def test_counts_of_vgg(size: int) -> None:
+    """Backbone and head one after the other, which takes less memory; the narrow models test that VGG has just them."""
+    plain, normalised, giga = VGG[size]
+    more_params, more_macs = head_of_vgg()
+    gc.collect()
+    for batchnorm, published in ((False, plain), (True, normalised)):
+        nb_params, nb_macs = counts(models.VGGBackbone(size, batchnorm), IMAGE)
+        assert nb_params + more_params == published
+        assert round((nb_macs + more_macs) / 1e9, 3) == giga
+        gc.collect()
+
+
+def test_vgg_is_backbone_and_head() -> None:
+    whole = models.VGG13(True, width=0.0625, input_size=64, nb_outputs=7)
+    parts = [models.VGGBackbone(13, True, width=0.0625), models.VGGHead(7, width=0.0625, input_size=64)]
+    both = [counts(part, size) for part, size in zip(parts, ([3, 64, 64], [32, 2, 2]), strict=True)]
+    assert counts(whole, [3, 64, 64]) == tuple(map(sum, zip(*both, strict=True)))
+
+
+def test_the_summary_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
+    provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [32, 32, 1])
+    provider.add_transformation(n2d2.transform.PadCrop(32, 32))
+    models.LeNetBN().to_deepnet_cell(provider).summary()
+    text = capsys.readouterr().out
+    assert f"Total params:  {sum(LENET) + 2 * 142:,}" in text
+    assert f"Total computing:  {sum(LENET_MACS):,} MAC" in text
