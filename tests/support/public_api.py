@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-
-# Packages whose modules are parts of one thing, which the package itself offers; and those that are offered as they are.
+# Packages whose modules are parts of one thing, which the package itself offers; and those that are offered themselves.
 WHOLE = ("n2d2.cli.", "n2d2.ini.", "n2d2.onnx.")
 OFFERED = ("n2d2.onnx.backend",)
 
