@@ -32,6 +32,18 @@ const TAIL: [f64; 25] = [
     1.167_121_954_637_195_8e-14,
 ];
 
+/// `(-1)^n / (n! (2n + 1))`.
+const SERIES: [f64; 19] = {
+    let mut series = [1.0; 19];
+    let (mut factorial, mut n) = (1.0, 1);
+    while n < series.len() {
+        factorial *= -(n as f64);
+        series[n] = 1.0 / (factorial * (2 * n + 1) as f64);
+        n += 1;
+    }
+    series
+};
+
 /// The sum of a Chebyshev series by Clenshaw's recurrence.
 fn chebyshev(series: &[f64], u: f64) -> f64 {
     let (mut b1, mut b2) = (0.0, 0.0);
@@ -45,13 +57,8 @@ fn chebyshev(series: &[f64], u: f64) -> f64 {
 pub(crate) fn erf(x: f64) -> f64 {
     let a = x.abs();
     if a < 1.0 {
-        let (mut power, mut sum) = (x, x);
-        for n in 1..20 {
-            let n = f64::from(n);
-            power *= -x * x / n;
-            sum += power / (2.0 * n + 1.0);
-        }
-        sum * std::f64::consts::FRAC_2_SQRT_PI
+        let square = x * x;
+        x * std::f64::consts::FRAC_2_SQRT_PI * SERIES.iter().rev().fold(0.0, |sum, c| sum * square + c)
     } else if a < 6.0 {
         (1.0 - chebyshev(&TAIL, (a - 3.5) / 2.5) * (-a * a).exp()).copysign(x)
     } else if a.is_nan() {

@@ -40,6 +40,15 @@ impl<T> Matrix<'_, T> {
     }
 }
 
+/// Every `step`-th value.
+fn gather<T: Float>(from: &[T], step: usize, to: &mut [T]) {
+    match step {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        0 => to.fill(from[0]),
+        _ => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, v)| *to = *v),
+    }
+}
+
 /// Rows `first..first + rows` of the product of two matrices with `inner` columns and rows, `columns` wide.
 fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, first: usize, rows: usize, inner: usize, columns: usize, out: &mut [T]) {
     let width = T::kernels().width(columns);
@@ -48,7 +57,7 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, first: usize, rows: usi
         let (packed, weights) = scratch.split_at_mut(rows * inner);
         for (i, row) in packed.chunks_exact_mut(inner).enumerate() {
             let from = &a.data[a.at + (first + i) * a.steps[0]..];
-            row.iter_mut().enumerate().for_each(|(j, v)| *v = from[j * a.steps[1]]);
+            gather(from, a.steps[1], row);
         }
         let x_at: [usize; ROWS] = std::array::from_fn(|i| i * inner);
         let y_at: [usize; ROWS] = std::array::from_fn(|i| i * columns);
@@ -56,9 +65,8 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, first: usize, rows: usi
             let cols = block.min(columns - start);
             for (j, row) in weights.chunks_exact_mut(block).enumerate() {
                 let from = &b.data[b.at + j * b.steps[0] + start * b.steps[1]..];
-                for (k, v) in row.iter_mut().enumerate() {
-                    *v = if k < cols { from[k * b.steps[1]] } else { T::zero() };
-                }
+                gather(from, b.steps[1], &mut row[..cols]);
+                row[cols..].fill(T::zero());
             }
             let tile = Tile {
                 spans: &[Span { start: 0, len: inner }],
