@@ -110,7 +110,7 @@ def test_flipped_bytes_are_an_error_of_n2d2_or_none(changes: list[tuple[int, int
     try:
         model = n2d2.onnx.load(bytes(content))
     except n2d2.Error as error:
-        assert str(error)
+        assert str(error)  # noqa: PT017  most files load
     else:
         assert len(list(model)) > 0
 

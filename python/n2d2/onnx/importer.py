@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from n2d2.error_handler import Error, ModelFileError
+from n2d2.error_handler import DataError, Error, ModelFileError
 from n2d2.interface import Interface
+from n2d2.onnx.expansion import expanded
 from n2d2.onnx.graph import MAX_VALUES, node_label
 from n2d2.onnx.node import Data, Node, Unsupported, engine_shape
 from n2d2.onnx.registry import readers
@@ -66,11 +67,12 @@ class Imported:
 
         Arguments:
             arrays (dict): The inputs that are data, in the shapes that the graph was read with.
+
+        Raises:
+            DataError: A number of an input is no number of single precision.
         """
         known = {
-            id(data.tensor): Tensor.from_numpy(
-                np.ascontiguousarray(arrays[name], np.float32).reshape(data.tensor.shape())
-            )
+            id(data.tensor): Tensor.from_numpy(_single(name, arrays[name]).reshape(data.tensor.shape()))
             for name, data in self.inputs.items()
         }
         for cell, read, made in self.calls:
@@ -82,6 +84,22 @@ class Imported:
             else value
             for name, value in self.outputs.items()
         }
+
+
+def _single(name: str, array: Constant) -> NDArray[np.float32]:
+    """An input in single precision, which integers and large numbers may not have."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.ascontiguousarray(array, np.float32)
+        if array.dtype.kind in "iu":
+            lost = values.astype(np.float64) != array.astype(np.float64)
+        else:
+            lost = np.isinf(values) & np.isfinite(array.astype(np.float64))
+    if lost.any():
+        raise DataError(
+            f"input '{name}' holds {array[lost].ravel()[0]}, for which single precision has no number; "
+            "the cells compute with floats"
+        )
+    return values
 
 
 def needed_constants(graph: Graph) -> set[str]:
@@ -143,7 +161,8 @@ class Importer:
         Raises:
             ModelFileError: Something cannot be read; the text lists everything.
         """
-        inputs = {name: self._input(name, s) for name, s in self.graph.inputs.items() if name not in self._values}
+        made = {name: self._input(name, s) for name, s in self.graph.inputs.items() if name not in self._values}
+        inputs = {name: data for name, data in made.items() if data is not None}
         self._values.update(inputs)
         unknown = self._ignored - {o for node in self.graph.nodes for o in node.output}
         self._problems += [f"ignore_cells: no node makes '{name}'" for name in sorted(unknown)]
@@ -166,14 +185,14 @@ class Importer:
         kind = self.graph.types.get(name, onnx.TensorProto.FLOAT) or onnx.TensorProto.FLOAT
         return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
 
-    def _input(self, name: str, shape: Shape) -> Data:
+    def _input(self, name: str, shape: Shape) -> Data | None:
         dtype = self.dtype_of(name)
         if dtype.kind not in "fiub" and dtype.name != "bfloat16":
             self._problems.append(f"input '{name}' has elements of type {dtype}; only numbers can be read")
-            shape = (1,)
+            return None
         if 0 in shape:
             self._problems.append(f"input '{name}' has shape {list(shape)}, it is empty; every size must be at least 1")
-            shape = (1,)
+            return None
         tensor = self._tensors.get(name)
         if tensor is None:
             tensor = Tensor._wrap(np.zeros(engine_shape(shape), np.float32))
@@ -200,10 +219,9 @@ class Importer:
             return  # It reads something that could not be read, which is listed.
         try:
             made = self._made(proto, values)
-        except Unsupported as error:
-            self._problems.append(str(error))
         except Error as error:
-            self._problems.append(f"{node_label(proto)}: {error}")
+            label = node_label(proto)
+            self._problems.append(str(error) if str(error).startswith(label) else f"{label}: {error}")
         else:
             for name, value in zip(proto.output, made, strict=False):
                 if name:
@@ -227,6 +245,9 @@ class Importer:
             return self._folded(proto, values)
         reader = readers().get(proto.op_type) if proto.domain in ("", "ai.onnx") else None
         if reader is None:
+            inner = expanded(proto, self.graph.opset, values) if proto.domain in ("", "ai.onnx") else []
+            if inner:
+                return self._inside(proto, inner)
             domain = f" of '{proto.domain}'" if proto.domain not in ("", "ai.onnx") else ""
             raise Unsupported(
                 f"{node_label(proto)}: the operator {proto.op_type}{domain} is not supported; replace it, or leave the "
@@ -238,9 +259,24 @@ class Importer:
             raise Unsupported(f"{node_label(proto)}: {proto.op_type} of opset {opset}; supported: {reader.first}{last}")
         self._infer(proto)
         node = Node(proto, values, self)
-        made = reader.read(node)
+        try:
+            made = reader.read(node)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, Error):
+                raise
+            # What neither ONNX's checks nor those of the reader have seen.
+            raise Unsupported(f"{node.label}: its inputs and attributes do not fit each other: {error}") from None
         node.check_attributes()
         return [made] if isinstance(made, (Data, np.ndarray)) else list(made)
+
+    def _inside(self, proto: onnx.NodeProto, inner: Sequence[onnx.NodeProto]) -> Sequence[Value]:
+        """The outputs of a node by those that it stands for; what is wrong with them is listed."""
+        self._infer(proto)
+        self._uses.update(n for node in inner if node.op_type not in _OF_SHAPE for n in node.input)
+        for node in inner:
+            self._read_node(node)
+        made = [self._values.get(name) for name in proto.output]
+        return [value for value in made if value is not None] if all(v is not None for v in made) else []
 
     def shape_of(self, name: str) -> Shape | None:
         """The ONNX shape of a value, None if it cannot be inferred."""
@@ -351,6 +387,8 @@ class Importer:
     ) -> Data:
         """See `Node.call`."""
         expected = tuple(node.shape_of(output) if shape is None else shape)
+        if 0 in expected:
+            node.unsupported(f"an output of shape {list(expected)}, which is empty", "values")
         read = [self.aligned(node, data) if align else data for data in inputs]
         result = self._call(cell, [data.tensor for data in read])
         if math.prod(result.shape()) != math.prod(expected):
@@ -380,12 +418,14 @@ class Importer:
         from n2d2.cells.reshape import Reshape
 
         batch, *rest = engine_shape(data.shape)
-        if batch != data.tensor.shape()[0]:
-            raise Unsupported(
-                f"'{name}': a value of shape {data.tensor.shape()} is to become {list(data.shape)}, which moves values "
-                "from one stimulus of the batch to another; supported: the first axis stays the batch"
-            )
-        cell = Reshape(rest[::-1], name=self.free_name(name))
+        shape = data.tensor.shape()
+        cell: NeuralNetworkCell
+        if batch == shape[0] and len(shape) == 4:
+            cell = Reshape(rest[::-1], name=self.free_name(name))
+        else:
+            from n2d2.onnx.rearrange import make, places
+
+            cell = make([replace(data, shape=tuple(shape))], places(data)[0], 0.0, self.free_name(name))
         return replace(data, tensor=self._call(cell, [data.tensor]))
 
 

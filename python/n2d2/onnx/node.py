@@ -259,9 +259,25 @@ class Node:
         """The same data with a tensor in the shape of `engine_shape`, by a Reshape cell where it has another one."""
         return self.importer.aligned(self, data)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The ONNX type of the elements of its first output."""
+        return self.importer.dtype_of(self.outputs[0])
+
+    def placed(self, data: Data, shape: Sequence[int]) -> Data:
+        """Data under another ONNX shape of as many values, with its tensor in the shape of `engine_shape`."""
+        return self.importer.aligned(self, replace(data, shape=tuple(shape)))
+
     def renamed(self, data: Data, shape: Sequence[int] | None = None, output: int = 0) -> Data:
-        """The same numbers under another ONNX shape, without a cell: for operators that only rename axes."""
-        return replace(data, shape=self.shape_of(output) if shape is None else tuple(shape))
+        """The same numbers under another ONNX shape, without a cell: for operators that only rename axes.
+
+        Raises:
+            Unsupported: The shape is one of another number of values.
+        """
+        named = self.shape_of(output) if shape is None else tuple(shape)
+        if math.prod(named) != math.prod(data.shape):
+            self.unsupported(f"a value of shape {list(data.shape)} is to become {list(named)}", "as many values")
+        return replace(data, shape=named)
 
     def activated(self, data: Data, activation: ActivationFunction) -> Data:
         """Applies an activation: on the cell that makes the data if that is free, else by an Activation cell."""

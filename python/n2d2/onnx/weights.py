@@ -53,22 +53,16 @@ def trained(  # noqa: PLR0917
 
     def called(values: Floats | None) -> Data:
         settings = node.arguments("Fc" if weights.ndim == 2 else "Conv")
-        keep = settings.pop("keep_fillers", False)
-        kwargs = dict(settings)
-        if not keep:
-            # Drawing values that are replaced at once would take long and move the generator.
-            for given in ("filler", "weights_filler", "bias_filler"):
-                kwargs.pop(given, None)
-            kwargs["filler"] = Constant(value=0.0)
-        no_bias = bool(kwargs.pop("no_bias", values is None))
-        cell = make(no_bias, name=name, **kwargs)
-        if not keep:
-            cell.N2D2().set_param("weights", np.ascontiguousarray(weights))
-            fillers = {k: settings.get(k, settings.get("filler")) for k in ("weights_filler", "bias_filler")}
-            cell.weights_filler = fillers["weights_filler"] or Normal(std_dev=0.05)
-            if cell.has_bias():
-                cell.N2D2().set_param("bias", np.zeros(len(weights), np.float32) if values is None else values.ravel())
-                cell.bias_filler = fillers["bias_filler"] or Normal(std_dev=0.05)
+        # Drawing values that are replaced at once would take long and move the generator.
+        both = settings.pop("filler", None)
+        fillers = {key: settings.pop(key, both) for key in ("weights_filler", "bias_filler")}
+        no_bias = bool(settings.pop("no_bias", values is None))
+        cell = make(no_bias, name=name, filler=Constant(value=0.0), **settings)
+        cell.N2D2().set_param("weights", np.ascontiguousarray(weights))
+        cell.weights_filler = fillers["weights_filler"] or Normal(std_dev=0.05)
+        if cell.has_bias():
+            cell.N2D2().set_param("bias", np.zeros(len(weights), np.float32) if values is None else values.ravel())
+            cell.bias_filler = fillers["bias_filler"] or Normal(std_dev=0.05)
         return node.call(cell, x, shape=shape, align=align)
 
     result = called(bias)

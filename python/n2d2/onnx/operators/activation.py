@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,7 +60,10 @@ def clip(node: Node) -> Data:
         return node.activated(x, activation.Rectifier(clipping=high))
     if high > 0 and low == -high:
         return node.activated(x, activation.Saturation(threshold=high))
-    return node.unsupported(f"bounds {low} and {high}", "0 and a number above, or a number and its negative")
+    from n2d2.cells.function import Function
+
+    bounds: dict[str, Any] = {"minimum": max(low, -unbounded), "maximum": min(high, unbounded)}
+    return node.call(Function("Clip", name=node.importer.free_name(node.name), **bounds), x, align=False)
 
 
 @writes(cells.Activation)

@@ -1,4 +1,7 @@
-"""Arithmetic of several values: `Add`, `Sub`, `Mul`, `Div`, `Sum`, `Max`, `Mean`."""
+"""Arithmetic of values that broadcast: `Add`, `Sub`, `Mul`, `Div`, `Pow`, `Mod`, `PRelu`; `Sum`, `Mean`, `Min`, `Max`.
+
+Constants become biases, factors or shifts of channels where they fit; the rest is left to Arithmetic cells.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from n2d2 import cells
-from n2d2.onnx.node import Data
+from n2d2.activation import Rectifier
+from n2d2.onnx.node import Data, engine_shape
 from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.weights import with_bias
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from n2d2.onnx.cell_call import CellCall, Operand
-    from n2d2.onnx.node import Constant, Node
+    from n2d2.onnx.node import Constant, Node, Value
 
     Floats = NDArray[np.float32]
 
@@ -57,13 +61,14 @@ def with_constant(node: Node, operation: str, x: Data, constant: Constant, first
 
     Arguments:
         node (Node): The node.
-        operation (str): `Add`, `Sub`, `Mul` or `Div`.
+        operation (str): An operation of `n2d2.cells.Arithmetic`.
         x (Data): The data.
         constant (numpy.ndarray): The constant, which may have to be broadcast.
         first (bool, optional): True if the constant is the first operand, default=False.
     """
     values = _by_channel(constant, x.shape)
-    if values is not None:
+    linear = ("Add", "Sub", "Mul") if first else ("Add", "Sub", "Mul", "Div")
+    if values is not None and operation in linear:
         one, zero = np.ones_like(values), np.zeros_like(values)
         with np.errstate(divide="ignore"):
             weight, shift = {
@@ -74,8 +79,8 @@ def with_constant(node: Node, operation: str, x: Data, constant: Constant, first
                 ("Mul", False): (values, zero),
                 ("Mul", True): (values, zero),
                 ("Div", False): (one / values, zero),
-            }.get((operation, first), (zero, zero))
-        if (operation, first) != ("Div", True) and np.isfinite(weight).all():
+            }[operation, first]
+        if np.isfinite(weight).all():
             if (weight == 1).all():
                 if not shift.any():
                     return node.renamed(x)
@@ -83,44 +88,113 @@ def with_constant(node: Node, operation: str, x: Data, constant: Constant, first
                 if biased is not None:
                     return biased
             return _affine(node, x, weight, shift)
-    return node.unsupported(
-        f"{operation} of data {list(x.shape)} and a constant {list(constant.shape)}",
-        "one number for all, or one a channel",
-    )
+    return broadcast(node, operation, [x], constant, first=first)
+
+
+def broadcast(
+    node: Node,
+    operation: str,
+    values: Sequence[Data],
+    constant: Constant | None = None,
+    *,
+    first: bool = False,
+    name: str | None = None,
+) -> Data:
+    """Combines values of different shapes by an Arithmetic cell.
+
+    Arguments:
+        node (Node): The node that wants it.
+        operation (str): An operation of `n2d2.cells.Arithmetic`.
+        values (list of Data): The operands.
+        constant (numpy.ndarray, optional): One more operand, default=None.
+        first (bool, optional): True if the constant is the first operand, default=False.
+        name (str, optional): Name of the cell, default=None (that of the node).
+    """
+    from n2d2.cells.arithmetic import Arithmetic
+
+    shapes = [v.shape for v in values] + ([] if constant is None else [constant.shape])
+    shape = np.broadcast_shapes(*shapes)
+    rank = len(shape)
+    if rank > 4 and any(v.shape != shape for v in values):
+        node.unsupported(f"{operation} of shapes {[list(s) for s in shapes]}", "broadcasting of at most four axes")
+    placed = [node.placed(v, [1] * (rank - v.rank) + list(v.shape)) for v in values]
+    operand = None
+    if constant is not None:
+        with np.errstate(over="ignore"):
+            operand = np.asarray(constant, np.float32)
+        operand = operand.reshape([1] * (rank - operand.ndim) + list(operand.shape))
+        if rank > 4:
+            operand = np.broadcast_to(operand, [*operand.shape[:3], *shape[3:]])
+        operand = operand.reshape(engine_shape(operand.shape))
+    own = node.importer.free_name(name or node.name)
+    cell = Arithmetic(operation=operation, constant=operand, constant_first=first, name=own)
+    return node.call(cell, *placed, shape=shape)
 
 
 def _combined(node: Node, operation: str, values: Sequence[Data], weights: Sequence[float] = (1.0,)) -> Data:
     from n2d2.cells.elem_wise import ElemWise
 
-    shapes = [list(v.shape) for v in values]
-    if any(s != shapes[0] for s in shapes):
-        node.unsupported(f"{node.op} of data of shapes {shapes}", "data of one shape")
     cell = ElemWise(operation=operation, weights=list(weights), name=node.importer.free_name(node.name))
     return node.call(cell, *values)
 
 
-@reads("Add", "Sub", "Mul", "Div")
+@reads("Add", "Sub", "Mul", "Div", "Pow", "Mod")
 def binary(node: Node) -> Data:
     """Two operands, which broadcast as in NumPy."""
     left, right = node.value(0), node.value(1)
+    operation = "Fmod" if node.op == "Mod" and node.attribute("fmod", 0) else node.op
+    if node.op == "Div" and node.dtype.kind in "iu":
+        from n2d2.onnx.operators.logic import divide_integers
+
+        return divide_integers(node)
+    if node.opset < 7:
+        right = _at_axis(node, left, right)
     if isinstance(left, Data) and isinstance(right, Data):
-        if node.op == "Div":
-            node.unsupported("the divisor is computed at run time", "a constant")
-        weights = (1.0, -1.0) if node.op == "Sub" else (1.0,)
-        return _combined(node, "Prod" if node.op == "Mul" else "Sum", [left, right], weights)
+        if left.shape == right.shape and node.op in ("Add", "Sub", "Mul"):
+            weights = (1.0, -1.0) if node.op == "Sub" else (1.0,)
+            return _combined(node, "Prod" if node.op == "Mul" else "Sum", [left, right], weights)
+        return broadcast(node, operation, [left, right])
     if isinstance(left, Data):
-        return with_constant(node, node.op, left, node.constant(1))
-    return with_constant(node, node.op, node.data(1), node.constant(0), first=True)
+        return with_constant(node, operation, left, np.asarray(right))
+    return with_constant(node, operation, node.data(1), node.constant(0), first=True)
 
 
-@reads("Sum", "Max", "Mean")
+def _at_axis(node: Node, left: Value, right: Value) -> Value:
+    """The second operand with axes of size one, so that it broadcasts as it did before opset 7: from an axis on."""
+    rank, own = len(left.shape), len(right.shape)
+    axis = node.attribute("axis", rank - own)
+    if not node.attribute("broadcast", 0) or own >= rank:
+        return right
+    shape = [*right.shape, *[1] * (rank - own - node.axis(axis, rank))]
+    return node.renamed(right, shape) if isinstance(right, Data) else right.reshape(shape)
+
+
+@reads("PRelu")
+def prelu(node: Node) -> Data:
+    """`x` above 0, else `slope x`."""
+    x, slope = node.data(0), node.value(1)
+    if isinstance(slope, Data):
+        return broadcast(node, "PRelu", [x, slope])
+    if slope.size == 1:
+        return node.activated(x, Rectifier(leak_slope=float(slope.ravel()[0])))
+    if node.opset < 7 and slope.ndim == 1 and x.rank > 1:
+        slope = slope.reshape(-1, *[1] * (x.rank - 2))  # One a channel, before slopes could broadcast.
+    return broadcast(node, "PRelu", [x], slope)
+
+
+@reads("Sum", "Mean", "Min", "Max")
 def several(node: Node) -> Data:
-    """Any number of operands."""
-    values = [node.data(i) for i in range(len(node.values))]
+    """Any number of operands, which broadcast as in NumPy."""
+    values = [node.value(i) for i in range(len(node.values))]
+    data = [v for v in values if isinstance(v, Data)]
+    constants = [v for v in values if not isinstance(v, Data)]
+    if len(constants) > 1:
+        node.unsupported(f"{len(constants)} constants", "one constant beside data")
     if len(values) == 1:
-        return node.renamed(values[0])
-    weights = [1.0 / len(values)] * len(values) if node.op == "Mean" else [1.0]
-    return _combined(node, "Max" if node.op == "Max" else "Sum", values, weights)
+        return node.renamed(data[0])
+    if not constants and all(d.shape == data[0].shape for d in data) and node.op in ("Sum", "Max"):
+        return _combined(node, node.op, data)
+    return broadcast(node, node.op, data, constants[0] if constants else None)
 
 
 @writes(cells.ElemWise)

@@ -29,6 +29,8 @@ def batch_normalization(node: Node) -> Data:
     # A model that was exported while it learns is one that learns: the network has learn() and test().
     if node.attribute("training_mode", 0) and not node.importer.learns:
         node.unsupported("'training_mode' is 1", "0, or n2d2.onnx.load, whose networks learn")
+    if node.opset < 7 and not node.attribute("is_test", 0) and not node.importer.learns:
+        node.unsupported("'is_test' is 0", "1, or n2d2.onnx.load, whose networks learn")
     if node.attribute("spatial", 1) != 1:
         node.unsupported("'spatial' is 0", "1: statistics of each channel")
     if x.rank < 2:
@@ -46,9 +48,8 @@ def batch_normalization(node: Node) -> Data:
         "epsilon": node.attribute("epsilon", 1e-5) or 1e-30,
         "moving_average_momentum": min(max(1.0 - node.attribute("momentum", 0.9), 0.0), 0.999999),
     } | node.arguments("BatchNorm")
-    keep = arguments.pop("keep_fillers", False)
     cell = BatchNorm2d(channels, name=node.importer.free_name(node.name), **arguments)
-    for name, value in ({} if keep else values).items():
+    for name, value in values.items():
         cell.N2D2().set_param(name, value)
     return node.call(cell, x)
 

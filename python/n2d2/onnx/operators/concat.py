@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from n2d2.onnx.operators.transpose import permuted
+import numpy as np
+
+from n2d2.onnx.rearrange import places, rearranged
 from n2d2.onnx.registry import reads
 
 if TYPE_CHECKING:
@@ -13,22 +15,16 @@ if TYPE_CHECKING:
 
 @reads("Concat")
 def concat(node: Node) -> Data:
-    """Joins along an axis: channels by an Activation cell without activation, image axes as channels for a while."""
+    """Joins along an axis: channels by an Activation cell without activation, other axes by a table."""
     from n2d2 import activation
     from n2d2.cells.activation import Activation
 
     values = [node.data(i) for i in range(len(node.values))]
     rank = values[0].rank
     axis = node.axis(node.attribute("axis", 1), rank)
-    if axis == 0 or rank > 4:
-        node.unsupported(f"axis {axis} of {rank}", "axes behind the batch, of at most four")
     if len(values) == 1:
         return node.renamed(values[0])
+    if axis != 1 or rank > 4:
+        return rearranged(node, values, np.concatenate(places(*values), axis))
     cell = Activation(activation.Linear(), name=node.importer.free_name(node.name))
-    if axis == 1:
-        return node.call(cell, *values)
-    order = list(range(rank))
-    order[1], order[axis] = axis, 1
-    turned = [permuted(node, v, order, f"{node.name}_transpose") for v in values]
-    shape = [node.shape[i] for i in order]
-    return permuted(node, node.call(cell, *turned, shape=shape), order, f"{node.name}_transpose")
+    return node.call(cell, *values)

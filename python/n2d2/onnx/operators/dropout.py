@@ -26,11 +26,13 @@ def dropout(node: Node) -> Sequence[Value]:
     ratio = float(node.attribute("ratio", 0.5))
     if node.has(1):
         ratio = float(np.asarray(node.constant(1)).ravel()[0])
-    training = node.optional_constant(2)
-    if training is not None and bool(training.ravel()[0]) and ratio > 0 and node.wants(1):
-        node.unsupported("it returns the mask of a training step", "the output alone")
+    trains = node.optional_constant(2)
+    if trains is not None and bool(trains.ravel()[0]) and ratio > 0:
+        if node.wants(1):
+            node.unsupported("something reads the mask of a training step", "the output alone")
+        if not node.importer.learns:
+            node.unsupported("'training_mode' is true", "false, or n2d2.onnx.load, whose networks learn")
     arguments = {"dropout": ratio} | node.arguments("Dropout")
-    arguments.pop("keep_fillers", None)
     y = node.call(Dropout(name=node.importer.free_name(node.name), **arguments), x, align=False)
     return [y, np.ones(x.shape, bool)] if node.wants(1) else [y]
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from n2d2 import cells
+from n2d2.onnx.operators.arithmetic import broadcast, with_constant
 from n2d2.onnx.operators.batch_norm import folded
+from n2d2.onnx.operators.transpose import permuted
+from n2d2.onnx.rearrange import of_rank
 from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.weights import trained
 
@@ -38,34 +41,79 @@ def _dense(node: Node, x: Data, weights: Floats, bias: Floats | None) -> Data:
 
 @reads("Gemm", constants=(1, 2))
 def gemm(node: Node) -> Data:
-    """`alpha x w + beta c`: a fully connected layer."""
-    x, w = node.data(0), node.floats(1)
+    """`alpha x w + beta c`: a fully connected layer, or a product of two values that are computed."""
+    x, right = node.data(0), node.value(1)
+    if x.rank != 2 or len(right.shape) != 2:
+        node.unsupported(f"inputs with {x.rank} and {len(right.shape)} axes", "two axes")
+    node.ignore("broadcast")  # It broadcasts since opset 7.
     if node.attribute("transA", 0):
-        node.unsupported("'transA' is 1", "0", "transpose the data by a Transpose node")
-    if x.rank != 2 or w.ndim != 2:
-        node.unsupported(f"inputs with {x.rank} and {w.ndim} axes", "two axes")
-    weights = (w if node.attribute("transB", 0) else w.T) * np.float32(node.attribute("alpha", 1.0))
-    beta = np.float32(node.attribute("beta", 1.0))
-    bias = node.floats(2) * beta if node.has(2) else None
-    outputs = len(weights)
-    if bias is None:
-        return _dense(node, x, weights, None)
-    if bias.ndim <= 2 and (bias.ndim < 2 or bias.shape[0] == 1) and bias.size in (1, outputs):
-        return _dense(node, x, weights, np.broadcast_to(bias.ravel(), (outputs,)).copy())
-    from n2d2.onnx.operators.arithmetic import with_constant
+        x = permuted(node, x, [1, 0], f"{node.name}_transpose")
+    alpha, beta = np.float32(node.attribute("alpha", 1.0)), np.float32(node.attribute("beta", 1.0))
+    turned = node.attribute("transB", 0)
+    if isinstance(right, np.ndarray):
+        w = node.floats(1)
+        weights = (w if turned else w.T) * alpha
+        bias = node.floats(2) * beta if node.has(2) and isinstance(node.value(2), np.ndarray) else None
+        outputs = len(weights)
+        flat = bias is not None and (bias.ndim < 2 or bias.shape[0] == 1) and bias.size in (1, outputs)
+        if bias is not None and flat:
+            return _dense(node, x, weights, np.broadcast_to(bias.ravel(), (outputs,)).copy())
+        y = _dense(node, x, weights, None)
+    else:
+        y = _product(node, x, permuted(node, right, [1, 0], f"{node.name}_transpose") if turned else right)
+        if alpha != 1:
+            y = with_constant(node, "Mul", y, np.array(alpha))
+    if not node.has(2) or beta == 0:
+        return y
+    added = node.value(2)
+    if isinstance(added, np.ndarray):
+        return with_constant(node, "Add", y, node.floats(2) * beta)
+    return broadcast(node, "Add", [y, added if beta == 1 else with_constant(node, "Mul", added, np.array(beta))])
 
-    return with_constant(node, "Add", _dense(node, x, weights, None), bias)
+
+def _product(node: Node, left: Data, right: Data) -> Data:
+    """The product of two values, by a MatMul cell."""
+    from n2d2.cells.mat_mul import MatMul
+
+    cell = MatMul(name=node.importer.free_name(node.name))
+    return node.call(cell, of_rank(node, left), of_rank(node, right), align=False)
 
 
 @reads("MatMul")
 def matmul(node: Node) -> Data:
-    """Matrix product; a fully connected layer where the second matrix is constant."""
+    """Matrix product; a layer whose weights learn where the second matrix is constant."""
     left, right = node.value(0), node.value(1)
-    if isinstance(right, np.ndarray) and right.ndim == 2 and not isinstance(left, np.ndarray) and left.rank == 2:
-        return _dense(node, left, node.floats(1).T, None)
+    if not isinstance(left, np.ndarray) and not isinstance(right, np.ndarray):
+        return _product(node, left, right)
+    if isinstance(right, np.ndarray) and right.ndim == 2 and not isinstance(left, np.ndarray):
+        if left.rank == 2:
+            return _dense(node, left, node.floats(1).T, None)
+        if left.rank in (3, 4):
+            return _over_last(node, left, node.floats(1))
     return node.unsupported(
-        f"factors of shapes {list(left.shape)} and {list(right.shape)}", "data [batch, values] and a constant matrix"
+        f"factors of shapes {list(left.shape)} and {list(right.shape)}",
+        "data and data, or data [batch, ..., values] and a constant matrix",
     )
+
+
+def _over_last(node: Node, x: Data, w: Floats) -> Data:
+    """The same layer for each place of the axes between: a convolution with a kernel of one pixel."""
+    from n2d2.cells.conv import Conv
+
+    inputs, outputs = w.shape
+    if x.shape[-1] != inputs:
+        node.unsupported(f"{x.shape[-1]} values and weights for {inputs}", "equal counts")
+    order = [0, x.rank - 1, *range(1, x.rank - 1)]
+    turned = permuted(node, x, order, f"{node.name}_transpose")
+
+    def make(no_bias: bool, **arguments: object) -> WeightedCell:
+        return Conv(inputs, outputs, [1, 1], no_bias=no_bias, **arguments)  # type: ignore[arg-type]
+
+    shape = [x.shape[0], outputs, *x.shape[1:-1]]
+    y = trained(node, make, turned, np.ascontiguousarray(w.T)[:, :, None, None], None, shape)
+    node.importer.remakes.pop(id(y.tensor), None)  # A bias would have to come before the axes turn back.
+    back = [0, *range(2, x.rank), 1]
+    return permuted(node, y, back, f"{node.name}_transpose")
 
 
 @writes(cells.Fc)

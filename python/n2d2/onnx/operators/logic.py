@@ -57,13 +57,14 @@ def cast(node: Node) -> Data:
 
 
 @reads("CastLike")
-def cast_like(node: Node) -> Data:
+def cast_like(node: Node) -> Value:
     """The element type of another value."""
     node.ignore("saturate", "round_mode")
     dtype = node.value(1).dtype
     if not _plain(np.dtype(dtype)):
         node.unsupported(f"a cast to {dtype}", "casts between float, int, uint and bool")
-    return _cast(node, node.data(0), np.dtype(dtype))
+    x = node.value(0)
+    return x.astype(dtype) if isinstance(x, np.ndarray) else _cast(node, x, np.dtype(dtype))
 
 
 _BINARY: dict[str, Callable[..., Array]] = {
@@ -135,6 +136,24 @@ def arg(node: Node) -> Data:
     return computed(node, places, x)
 
 
+def divide_integers(node: Node) -> Data:
+    """Quotients without what is behind the point; no gradient goes through it."""
+
+    def quotients(a: Array, b: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            whole: Array = np.floor_divide(a, b)
+        rounded: Array = whole + ((np.remainder(a, np.where(b == 0, 1, b)) != 0) & ((a < 0) != (b < 0)))
+        return rounded
+
+    return with_constants(node, quotients)
+
+
+def gather_by(node: Node) -> Data:
+    """Parts of an axis that are chosen at run time; no gradient goes through it."""
+    axis = node.axis(node.attribute("axis", 0), len(node.value(0).shape))
+    return with_constants(node, lambda a, index: np.take(a, index.astype(np.int64), axis))
+
+
 @reads("CumSum", constants=(1,))
 def cum_sum(node: Node) -> Data:
     """Sums of the values up to each one."""
@@ -188,19 +207,8 @@ def one_hot(node: Node) -> Data:
     return computed(node, rows, indices)
 
 
-@reads("Trilu", constants=(1,))
-def trilu(node: Node) -> Data:
-    """The upper or lower triangle of matrices; the rest becomes 0."""
-    upper = bool(node.attribute("upper", 1))
-    k = node.optional_constant(1)
-    diagonal = 0 if k is None else int(k.ravel()[0])
-    cut = np.triu if upper else np.tril
-    return computed(node, lambda a: cut(a, diagonal), node.data(0))
-
-
-@reads("GatherElements", "GatherND")
 def gather_at(node: Node) -> Data:
-    """Values at places that are given for each of them; no gradient goes through it."""
+    """Values at places that are known at run time only; no gradient goes through it."""
     if node.op == "GatherElements":
         axis = node.axis(node.attribute("axis", 0), len(node.value(0).shape))
 
@@ -286,3 +294,37 @@ def dynamic_quantize(node: Node) -> Sequence[Value]:
         computed(node, lambda a: np.array(range_of(a)[0]), x, output=1),
         computed(node, lambda a: np.array(range_of(a)[1]), x, output=2),
     ]
+
+
+@reads("CumProd", constants=(1,))
+def cum_prod(node: Node) -> Data:
+    """Products of the values up to each one."""
+    x = node.data(0)
+    axis = node.axis(int(node.constant(1).ravel()[0]), x.rank)
+    exclusive, reverse = node.attribute("exclusive", 0), node.attribute("reverse", 0)
+
+    def products(a: Array) -> Array:
+        a = np.flip(a, axis) if reverse else a
+        if exclusive:
+            one = np.ones_like(np.take(a, [0], axis))
+            a = np.concatenate([one, np.take(a, np.arange(a.shape[axis] - 1), axis)], axis)
+        total = np.cumprod(a, axis=axis, dtype=a.dtype)
+        return np.flip(total, axis) if reverse else total
+
+    return computed(node, products, x)
+
+
+@reads("Hardmax")
+def hardmax(node: Node) -> Data:
+    """1 at the first of the largest values along an axis, else 0."""
+    x = node.data(0)
+    joins = node.opset < 13
+    axis = node.axis(node.attribute("axis", 1 if joins else -1), x.rank)
+
+    def rows(a: Array) -> Array:
+        flat = a.reshape(*a.shape[:axis], -1) if joins else np.moveaxis(a, axis, -1)
+        best = flat.argmax(axis=-1)[..., None] == np.arange(flat.shape[-1])
+        ones = best.astype(a.dtype)
+        return ones.reshape(a.shape) if joins else np.moveaxis(ones, -1, axis)
+
+    return computed(node, rows, x)

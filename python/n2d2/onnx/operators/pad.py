@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from n2d2 import cells
+from n2d2.onnx.rearrange import check_table, places, rearranged
 from n2d2.onnx.registry import reads, writes
 from n2d2.onnx.window import padded
 
@@ -15,9 +17,12 @@ if TYPE_CHECKING:
     from n2d2.onnx.node import Data, Node
 
 
+_MODES = ("constant", "reflect", "edge", "wrap")
+
+
 @reads("Pad", constants=(1, 2, 3))
 def pad(node: Node) -> Data:
-    """Zeros around the image axes; negative numbers crop."""
+    """Values around: zeros around images by a Padding cell, the rest by a table; negative numbers crop."""
     x = node.data(0)
     mode = node.attribute("mode", "constant")
     value = node.attribute("value", 0.0)
@@ -39,10 +44,17 @@ def pad(node: Node) -> Data:
     image = x.rank in (3, 4) and not any(begin[:2] + end[:2])
     if mode == "constant" and value == 0 and image and max(map(abs, begin + end)) <= 2**15:
         return padded(node, x, [*begin[2:], 0][:2], [*end[2:], 0][:2], node.name)
-    return node.unsupported(
-        f"mode {mode}, value {value}, sizes {begin} before and {end} behind",
-        "zeros around height and width (constant, 0)",
-    )
+    if mode not in _MODES:
+        node.unsupported(f"mode {mode}", ", ".join(_MODES))
+    inner = tuple(slice(max(-b, 0), n - max(-e, 0)) for b, e, n in zip(begin, end, x.shape, strict=True))
+    around = [(max(b, 0), max(e, 0)) for b, e in zip(begin, end, strict=True)]
+    check_table(math.prod(node.shape))
+    index = places(x)[0][inner]
+    if index.size == 0:
+        node.unsupported("nothing of the value is left", "pads that leave something")
+    named: Any = mode
+    more: dict[str, Any] = {"constant_values": -1} if mode == "constant" else {}
+    return rearranged(node, [x], np.pad(index, around, named, **more), fill=value)
 
 
 @writes(cells.Padding)

@@ -68,7 +68,6 @@ def _pooled(node: Node, x: Data, window: Window, pooling: str, outputs: list[int
         (s + 2 * p - k) // t + 1 for s, p, k, t in zip(window.size, padding, window.kernel, window.stride, strict=True)
     ]
     arguments = node.arguments("Pool")
-    arguments.pop("keep_fillers", None)
     cell = Pool2d(
         window.kernel,
         pooling=pooling,

@@ -1,4 +1,4 @@
-"""Softmax: `Softmax`."""
+"""Softmax: `Softmax`, `LogSoftmax`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def softmax(node: Node) -> Data:
     joins = node.opset < 13
     axis = node.axis(node.attribute("axis", 1 if joins else -1), x.rank)
     name = node.importer.free_name(node.name)
-    with_loss = node.is_output and axis == 1
-    cell = Softmax(with_loss=with_loss, name=name)
-    if axis == 0:
-        node.unsupported("a softmax over the batch", "axes from 1 on")
+    if axis == 0 and not joins:
+        from n2d2.cells.function import Function
+
+        exponential = Function("Exp", name=name)
+        return node.renamed(node.call(exponential, _logarithm(node, x, [0]), shape=x.shape, align=False))
+    cell = Softmax(with_loss=node.is_output and axis == 1, name=name)
     if joins:
-        if any(d != 1 for d in x.shape[1:axis]):
-            node.unsupported(f"a softmax over the last {x.rank - axis} axes together", "over all axes from 1 on")
-        flat = node.renamed(x, [x.shape[0], math.prod(x.shape[1:])])
+        flat = node.renamed(x, [math.prod(x.shape[:axis]), math.prod(x.shape[axis:])])
         return node.renamed(node.call(cell, flat, shape=flat.shape), x.shape)
     if axis == 1:
         return node.call(cell, x)
@@ -41,6 +41,25 @@ def softmax(node: Node) -> Data:
     order[1], order[axis] = axis, 1
     turned = permuted(node, x, order, f"{node.name}_transpose")
     return permuted(node, node.call(cell, turned, shape=turned.shape), order, f"{node.name}_transpose")
+
+
+def _logarithm(node: Node, x: Data, axes: list[int]) -> Data:
+    """`x - log(sum(exp(x)))`."""
+    from n2d2.onnx.operators.arithmetic import broadcast
+    from n2d2.onnx.operators.reduce import reduced
+
+    one = [1 if a in axes else d for a, d in enumerate(x.shape)]
+    total = reduced(node, x, "LogSumExp", axes, f"{node.name}_sum", one)
+    return broadcast(node, "Sub", [x, total], name=f"{node.name}_log" if node.op == "Softmax" else None)
+
+
+@reads("LogSoftmax")
+def log_softmax(node: Node) -> Data:
+    """The logarithm of a softmax."""
+    x = node.data(0)
+    joins = node.opset < 13
+    axis = node.axis(node.attribute("axis", 1 if joins else -1), x.rank)
+    return node.renamed(_logarithm(node, x, list(range(axis, x.rank)) if joins else [axis]))
 
 
 @writes(cells.Softmax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from n2d2 import cells
+from n2d2.onnx.rearrange import places, rearranged
 from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
@@ -22,19 +23,17 @@ def permuted(node: Node, data: Data, order: Sequence[int], name: str) -> Data:
         data (Data): The data.
         order (list): A permutation of the axes.
         name (str): Name of the cell.
-
-    Raises:
-        Unsupported: The batch would move, or there are more than four axes.
     """
     from n2d2.cells.transpose import Transpose
 
     shape = [data.shape[a] for a in order]
+    order = list(order)
     # Axes of size one move without moving a value; the batch may have another size at run time.
     moved = [a for a in order if a == 0 or data.shape[a] != 1]
     if moved == sorted(moved) and (not order or order[0] == 0):
         return node.renamed(data, shape)
-    if order[0] != 0 or len(order) > 4:
-        node.unsupported(f"'perm' is {list(order)}", "at most four axes, of which the first stays the batch")
+    if order[:1] != [0] or len(order) > 4:
+        return rearranged(node, [data], places(data)[0].transpose(order), name=name)
     full = [*order, *range(len(order), 4)]
     cell = Transpose([3 - full[3 - i] for i in range(4)], name=node.importer.free_name(name))
     return node.call(cell, data, shape=shape)

@@ -1,0 +1,28 @@
+"""Local response normalisation: `LRN`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n2d2.onnx.registry import reads
+
+if TYPE_CHECKING:
+    from n2d2.onnx.node import Data, Node
+
+
+@reads("LRN")
+def lrn(node: Node) -> Data:
+    """`x (bias + alpha / size sum(x^2))^-beta`, the sum over `size` channels."""
+    from n2d2.cells.lrn import LRN
+
+    x = node.data(0)
+    if x.rank < 2:
+        node.unsupported(f"an input with {x.rank} axes", "[batch, channels, ...]")
+    cell = LRN(
+        n=node.attribute("size", 1),
+        alpha=node.attribute("alpha", 1e-4),
+        beta=node.attribute("beta", 0.75),
+        k=node.attribute("bias", 1.0),
+        name=node.importer.free_name(node.name),
+    )
+    return node.call(cell, x)
