@@ -194,6 +194,12 @@ NOT_IMPORTED: dict[str, tuple[Callable[[], Any], list[tuple[int, ...]]]] = {
     "double shift": (lambda: Scaling(scaling.DoubleShiftScaling([[1, 3], [0, -1]])), [(2, 5, 5)]),
     "leaky relu 6": (lambda: Activation(activation.Rectifier(leak_slope=0.15, clipping=0.7)), [IMAGE]),
     "swish": (lambda: Activation(activation.Swish()), [IMAGE]),
+    "padded and cut": (lambda: Transformation(transform.PadCrop(10, 6)), [IMAGE]),
+    "padded with the edge": (lambda: Transformation(transform.PadCrop(12, 12, border_type="ReplicateBorder")), [IMAGE]),
+    "padded with a colour": (
+        lambda: Transformation(transform.PadCrop(12, 9, border_type="ConstantBorder", border_value=[0.75])),
+        [IMAGE],
+    ),
     "truncated transformation": (
         lambda: Transformation(transform.RangeAffine("Multiplies", 3.0, truncate=True)),
         [IMAGE],
@@ -454,7 +460,7 @@ def test_files_are_complete_or_not_there(tmp_path: Path) -> None:
 
 def test_all_cells_that_cannot_be_written_are_listed() -> None:
     mapping = Tensor.from_numpy(np.array([[True, False], [True, False]]))
-    flip, crop = transform.Flip(random_vertical_flip=True), transform.PadCrop(4, 4)
+    flip, crop = transform.Flip(random_vertical_flip=True), transform.PadCrop(8, 8, border_type="MeanBorder")
     model = Sequence(
         [
             Transformation(flip, name="flip"),

@@ -26,7 +26,7 @@ def arrays(shapes: list[tuple[int, ...]], batch: int) -> list[np.ndarray[Any, An
 def computed(model: Any, inputs: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
     """What the engine computes in test mode."""
     tensors = [Tensor.from_numpy(a) for a in inputs]
-    made = model.test()(tensors[0] if len(tensors) == 1 else Interface(tensors))
+    made = model.test()(tensors[0] if len(tensors) == 1 else Interface._of(tensors))
     return [t.to_numpy(copy=True) for t in (made.get_tensors() if isinstance(made, Interface) else [made])]
 
 

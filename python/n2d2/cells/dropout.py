@@ -32,7 +32,7 @@ class Dropout(NeuralNetworkCell):
         WrongValue: A name is unknown or the probability is not between 0 and 1.
 
     Export:
-        INI `Dropout`; ONNX `Dropout`.
+        INI `Dropout`; ONNX `Dropout`, which is read but not written.
 
     Example:
         >>> import n2d2

@@ -50,7 +50,7 @@ class Scaling(NeuralNetworkCell):
         ShapeError: At a call: there are more or fewer factors than channels.
 
     Export:
-        INI `Scaling`.
+        INI `Scaling`; ONNX `Mul`, with `Floor`, `Sign`, `Min` and `Max` where values are rounded and clipped.
 
     Example:
         >>> import n2d2

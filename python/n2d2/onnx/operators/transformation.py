@@ -41,7 +41,34 @@ def _transformed(call: CellCall, x: Operand, leaf: transform.Transformation, num
                     order = call.constant(np.arange(x.sizes[axis - 1])[::-1], f"{name}_{number}", np.int64)
                     x = call.node("Gather", [x, order], f"flipped_{name}_{number}", axis=axis)
             return x
+        case transform.PadCrop(additive_wh=False, border_type=border, border_value=values):
+            modes = {"MinusOneReflectBorder": "reflect", "ReplicateBorder": "edge", "ConstantBorder": "constant"}
+            if modes.get(border) and len(set(values)) <= 1:
+                return _placed(call, x, leaf, modes[border], number)
     return call.not_expressible(f"the transformation {leaf} has no ONNX operator here", _ADVICE)
+
+
+def _placed(call: CellCall, x: Operand, leaf: transform.PadCrop, mode: str, number: str) -> Operand:
+    """Around the centre of another size: what is too much is cut first."""
+    more = [leaf.height - x.sizes[1], leaf.width - x.sizes[2]]
+    begin = [-(-d // 2) for d in more]
+    end = [d - b for d, b in zip(more, begin, strict=True)]
+    if mode == "reflect" and any(max(b, e) >= n for b, e, n in zip(begin, end, x.sizes[1:], strict=True)):
+        call.not_expressible(f"the border of {leaf} mirrors the image more than once", _ADVICE)
+    for word, kind, sides in (
+        ("cut", "constant", [min(s, 0) for s in (*begin, *end)]),
+        ("padded", mode, [max(s, 0) for s in (*begin, *end)]),
+    ):
+        if any(sides):
+            sizes = (x.sizes[0], *(n + b + e for n, b, e in zip(x.sizes[1:], sides[:2], sides[2:], strict=True)))
+            read: list[Operand | str] = [
+                x,
+                call.constant([0, 0, *sides[:2], 0, 0, *sides[2:]], f"pads_{word}_{number}", np.int64),
+            ]
+            if kind == "constant" and any(leaf.border_value):
+                read.append(call.constant(leaf.border_value[0], f"border_{number}"))
+            x = call.node("Pad", read, f"{word}_{number}", sizes, mode=kind)
+    return x
 
 
 def _affine(call: CellCall, x: Operand, leaf: transform.RangeAffine, number: str) -> Operand:
