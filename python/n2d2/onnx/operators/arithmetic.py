@@ -247,3 +247,19 @@ def _reduced(call: CellCall, operator: str, values: Sequence[Operand]) -> Operan
     for i, x in enumerate(values[1:], start=2):
         result = call.node(operator, [result, x], "" if i == len(values) else f"of_{i}")
     return result
+
+
+@writes(cells.Arithmetic)
+def write_arithmetic(call: CellCall) -> Operand:
+    """The operator of the same name, but for the remainders."""
+    cell = call.cell
+    read: list[Operand | str] = list(call.whole())
+    if cell.constant is not None:
+        read.insert(0 if cell.constant_first else len(read), call.constant(cell.constant, "constant"))
+    if cell.operation == "Fmod":
+        return call.node("Mod", read, sizes=call.sizes, fmod=1)
+    if cell.operation != "Mod":
+        return call.node(cell.operation, read, sizes=call.sizes)
+    # ONNX has this remainder for integers only.
+    quotient = call.node("Floor", [call.node("Div", read, "quotient", call.sizes)], "floor")
+    return call.node("Sub", [read[0], call.node("Mul", [read[1], quotient], "multiple", call.sizes)], sizes=call.sizes)

@@ -122,3 +122,9 @@ def write_fc(call: CellCall) -> Operand:
     x = call.values()
     weights, bias = folded(call)
     return call.node("Gemm", [x, *call.stored(weights, bias)], sizes=(len(weights),), transB=1)
+
+
+@writes(cells.MatMul)
+def write_mat_mul(call: CellCall) -> Operand:
+    """Of two values of the network."""
+    return call.node("MatMul", call.whole(), sizes=call.sizes)

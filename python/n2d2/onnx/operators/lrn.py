@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from n2d2.onnx.registry import reads
+from n2d2 import cells
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
 
@@ -26,3 +28,10 @@ def lrn(node: Node) -> Data:
         name=node.importer.free_name(node.name),
     )
     return node.call(cell, x)
+
+
+@writes(cells.LRN)
+def write_lrn(call: CellCall) -> Operand:
+    """The same formula; `k` is called `bias`."""
+    cell = call.cell
+    return call.node("LRN", [call.image()], size=cell.n, alpha=cell.alpha, beta=cell.beta, bias=cell.k)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from n2d2 import cells
 from n2d2.onnx.operators.logic import gather_at, gather_by
 from n2d2.onnx.rearrange import check_table, places, rearranged
-from n2d2.onnx.registry import reads
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Data, Node
 
 
@@ -173,3 +175,26 @@ def compress(node: Node) -> Data:
     index = np.compress(wanted, places(x)[0], None if axis == x.rank else node.axis(axis, x.rank))
     node.importer.graph.shapes[node.outputs[0]] = index.shape
     return rearranged(node, [x], index)
+
+
+@writes(cells.Rearrange)
+def write_rearrange(call: CellCall) -> Operand:
+    """A Gather from the values of a stimulus, with the fill value behind them."""
+    cell = call.cell
+    if not cell.per_sample:
+        call.not_expressible("its indices count the values of a whole batch", "make it with per_sample=True")
+    rows = [
+        o if o.flat else call.node("Flatten", [o], f"flatten_{i}", (math.prod(o.sizes),), axis=1)
+        for i, o in enumerate(call.operands)
+    ]
+    count = sum(row.sizes[0] for row in rows)
+    x = rows[0] if len(rows) == 1 else call.node("Concat", rows, "concat", (count,), axis=1)
+    index = np.asarray(cell.index)
+    if (index < 0).any():
+        # Index -1 is the last value.
+        pads, fill = call.constant([0, 0, 0, 1], "pads", np.int64), call.constant(cell.fill, "fill")
+        x = call.node("Pad", [x, pads, fill], "filled", (count + 1,), mode="constant")
+    taken = call.constant(index, "index", np.int64)
+    if len(call.sizes) == 1:
+        return call.node("Gather", [x, taken], sizes=call.sizes, axis=1)
+    return call.reshaped(call.node("Gather", [x, taken], "gather", (index.size,), axis=1), call.sizes)

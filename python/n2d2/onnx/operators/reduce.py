@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from n2d2 import cells
 from n2d2.onnx.node import Data, engine_shape
-from n2d2.onnx.registry import reads
+from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from n2d2.onnx.cell_call import CellCall, Operand
     from n2d2.onnx.node import Node
 
 _OPERATIONS = ("Mean", "Max", "Sum", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare")
@@ -118,3 +120,21 @@ def instance_normalization(node: Node) -> Data:
 
     y = trained(node, make, normal, scale.reshape(channels, 1, 1, 1), bias, flat.shape)
     return node.renamed(y)
+
+
+@writes(cells.Reduce)
+def write_reduce(call: CellCall) -> Operand:
+    """Over some axes of every stimulus."""
+    cell, (x,) = call.cell, call.whole()
+    rank = 1 + len(x.sizes)
+    axes = sorted(range(rank) if cell.axes is None else (a % rank for a in cell.axes))
+    if 0 in axes:
+        call.not_expressible("it reduces the first axis, which is the batch", "reduce the axes behind it")
+    first = 13 if cell.operation == "Sum" else 18
+    read: list[Operand | str] = [x]
+    attributes: dict[str, Any] = {"keepdims": int(cell.keepdims)}
+    if call.opset >= first:
+        read.append(call.constant(axes, "axes", np.int64))
+    else:
+        attributes["axes"] = axes
+    return call.node(f"Reduce{cell.operation}", read, sizes=call.sizes, **attributes)
