@@ -288,7 +288,7 @@ def test_a_network(make: Callable[[], Sequence], shape: tuple[int, ...], fused: 
     assert "Dropout" not in kinds
 
 
-@pytest.mark.parametrize("opset", [13, 18, 21, 22])
+@pytest.mark.parametrize("opset", [13, 18, 21, 28])
 def test_other_versions_of_the_operators(opset: int) -> None:
     proto = check(residual(), [(3, 12, 10)], opset=opset)
     assert [o.version for o in proto.opset_import] == [opset]
@@ -473,6 +473,23 @@ def test_all_cells_that_cannot_be_written_are_listed() -> None:
     assert str(raised.value).startswith("net: cannot be written as ONNX: 3 problems\n  cell 'flip'")
     assert "Flip(" in raised.value.problems[0]
     assert "apply it to the data instead" in raised.value.problems[0]
+
+
+def test_a_cell_that_nothing_writes_is_named() -> None:
+    node = onnx.helper.make_node("ArgMax", ["x"], ["place"], axis=1)
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 2, 2])
+    y = onnx.helper.make_tensor_value_info("place", onnx.TensorProto.INT64, [1, 1, 2, 2])
+    opset = onnx.helper.make_opsetid("", 17)
+    graph = onnx.helper.make_graph([node], "places", [x], [y])
+    model = n2d2.onnx.load(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8))
+    with pytest.raises(ModelFileError, match=r"cell 'place' \(ArrayCell\): no ONNX operator computes it; take it out"):
+        n2d2.onnx.to_model(model)
+
+
+def test_a_file_ends_at_two_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("n2d2.onnx.exporter.MAX_BYTES", 59)
+    with pytest.raises(ModelFileError, match="net: the parameters take 60 bytes; an ONNX file holds at most 59"):
+        n2d2.onnx.to_model(NET, input_shape=[4])
 
 
 class OfItsOwn(Block):
