@@ -393,6 +393,9 @@ def test_a_deepnet_cell_knows_its_sizes() -> None:
     assert [n.op_type for n in n2d2.onnx.to_model(model).graph.node] == ["Conv", "Flatten", "Gemm"]
     check(n2d2.onnx.load(proto), [(1, 28, 28)])
     nested = Sequence([Padding(1, 1, 1, 1, name="pad"), model], name="nested")
+    result = nested(Tensor([2, 1, 26, 26]))
+    n2d2.onnx.to_model(nested)
+    assert model.get_deepnet() is result.get_deepnet()
     check(nested, [(1, 26, 26)])
     assert isinstance(n2d2.onnx.load(n2d2.onnx.to_model(model)), DeepNetCell)
 

@@ -270,17 +270,21 @@ def _computed(model: Block | NeuralNetworkCell, shapes: list[list[int]]) -> tupl
 def _undisturbed(model: Block | NeuralNetworkCell) -> Iterator[None]:
     """Sets the layers to test mode for a while; afterwards all is as it was: mode, last call and parameters."""
     from n2d2.cells.block import Block
-    from n2d2.cells.deepnet_cell import _testing
+    from n2d2.cells.deepnet_cell import DeepNetCell, _testing
     from n2d2.cells.fc import Fc
 
     layers = list(model._layers()) if isinstance(model, Block) else [model]
     states = [{name: cell.__dict__[name] for name in _OF_CALL if name in cell.__dict__} for cell in layers]
+    inner = model.get_cells().values() if isinstance(model, Block) else ()
+    results = [(cell, cell._output) for cell in inner if isinstance(cell, DeepNetCell)]
     # Each call of such a cell scales its weights once more.
     scaled = [(cell, cell._handle.param("weights")) for cell in layers if isinstance(cell, Fc) and cell.normalize]
     try:
         with _testing(layers):
             yield
     finally:
+        for network, result in results:
+            network._output = result
         for fc, weights in scaled:
             fc._handle.set_param("weights", weights)
         for cell, state in zip(layers, states, strict=True):
