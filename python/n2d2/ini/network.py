@@ -61,26 +61,49 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     problems = Problems(str(file))
     text = read_text(file, str(file))
     try:
-        return _Builder(file, problems).network(text)
+        return Builder(file, problems).network(text)
     except (Refused, TooMany):
         problems.raise_any()
         raise AssertionError("a refusal without a problem") from None
 
 
-class _Builder:
+class Builder:
+    """Makes a network of the text of a file.
+
+    Arguments:
+        file (Path): The file.
+        problems (Problems): Where problems go.
+    """
+
     def __init__(self, file: Path, problems: Problems) -> None:
         self._file, self._problems = file, problems
         self._document = Document(file.parent)
-        self._values = Values(self._document, problems)
+        self.values = Values(self._document, problems)
         self._sources: dict[str, Tensor | None] = {}
         self._onnx: list[str] = []
         self._cells: list[str] = []
         self._of_onnx: set[str] = set()
 
+    def read(self, text: str) -> None:
+        """Reads the sections.
+
+        Arguments:
+            text (str): Text of the file.
+        """
+        Reader(self._document, self._problems, self._render).read(text, "")
+
     def network(self, text: str) -> Network:
+        """Makes the network.
+
+        Arguments:
+            text (str): Text of the file.
+
+        Raises:
+            ModelFileError: Something is wrong with the file.
+        """
         try:
-            Reader(self._document, self._problems, self._render).read(text, "")
-            models = self._globals()
+            self.read(text)
+            models = self.globals()
             provider, stimulus = self._provider()
             layers = self._layers()
             self._build(layers, models)
@@ -102,7 +125,7 @@ class _Builder:
         variables: dict[str, str] = {"SECTION_NAME": section.name, "SECTION_FILE_NAME": section.name.replace("/", "_")}
         for key in section.properties:
             try:
-                variables[key] = self._values.text(section, key).text
+                variables[key] = self.values.text(section, key).text
             except Refused:  # noqa: PERF203
                 return ""
         try:
@@ -130,15 +153,20 @@ class _Builder:
 
     # The file
 
-    def _globals(self) -> Models:
+    def globals(self) -> Models:
+        """Reads the global keys."""
         section = self._document[""]
-        fields = Fields(self._values, section, "the global section")
+        fields = Fields(self.values, section, "the global section")
         given = fields.read_all(GLOBAL)
         fields.finish()
         return Models(given.get("model", "Frame"))
 
-    def _configs(self, section: Section) -> list[Section]:
-        """The sections that the `ConfigSection` of a section names, the first one first."""
+    def configs(self, section: Section) -> list[Section]:
+        """The sections that the `ConfigSection` of a section names, the first one first.
+
+        Arguments:
+            section (Section): The section.
+        """
         chosen: list[Section] = []
         # The keys of other models name sections that are used elsewhere; of the first key there is, this model's.
         for key in reversed(CONFIG_KEYS):
@@ -151,7 +179,7 @@ class _Builder:
     def _named_configs(self, section: Section, key: str) -> list[Section]:
         found = section.properties[key]
         try:
-            text = self._values.text(section, key).text
+            text = self.values.text(section, key).text
         except Refused:
             return []
         configs = []
@@ -165,8 +193,8 @@ class _Builder:
         return configs
 
     def _provider(self) -> tuple[DataProvider | None, Tensor | None]:
-        database = read_database(self._values)
-        reader = ProviderReader(self._values, self._configs)
+        database = read_database(self.values)
+        reader = ProviderReader(self.values, self.configs)
         provider = reader.read(database)
         stimulus = None if reader.size is None else Tensor([1, *reader.size[::-1]])
         self._sources.update(dict.fromkeys(PROVIDERS, stimulus))
@@ -181,7 +209,7 @@ class _Builder:
                 if self._is_onnx(section):
                     self._onnx.append(section.name)
                 try:
-                    text = self._values.text(section, "Input").text
+                    text = self.values.text(section, "Input").text
                 except Refused:
                     inputs[section.name] = [""]
                     continue
@@ -249,13 +277,13 @@ class _Builder:
         if "Type" not in section.properties:
             return False
         try:
-            return self._values.text(section, "Type").text == "ONNX"
+            return self.values.text(section, "Type").text == "ONNX"
         except Refused:
             return False
 
     def _build(self, layers: dict[str, list[str]], models: Models) -> None:
-        reader = CellReader(self._values, self._configs, models)
-        onnx = OnnxReader(self._values, self._configs, models)
+        reader = CellReader(self.values, self.configs, models)
+        onnx = OnnxReader(self.values, self.configs, models)
         whole = True
         for name, parents in layers.items():
             section = self._document[name]
@@ -301,7 +329,7 @@ class _Builder:
                 text = f"[{section.name}]: [{seen[cell]}] is a target of the same cell; several are not built yet"
                 self._problems.add(section.place, text)
             seen[cell] = section.name
-            target = read_target(self._values, section, cell, provider, self._configs)
+            target = read_target(self.values, section, cell, provider, self.configs)
             if target is not None:
                 targets[cell] = target
         if not seen:

@@ -114,7 +114,7 @@ class OnnxReader:
             problems.add(section.properties[raise_at].place, f"[{section.name}] {raise_at}{error}")
             return None
         settings = OnnxSettings(self._values, self._configs, section.name, model)
-        self._check_defaults(section)
+        check_defaults(self._values, section)
         tensors = [source.tensor for source in sources if source.tensor is not None]
         if fields.failed or len(tensors) < len(sources):
             return None
@@ -141,17 +141,23 @@ class OnnxReader:
             raise fields.refuse("File", text)
         return folder / path
 
-    def _check_defaults(self, section: Section) -> None:
-        """Marks the sections of defaults as used, and says which are none."""
-        prefix = f"{section.name}:"
-        for other in self._values.document:
-            if other.name.startswith(prefix):
-                other.used = True
-                word = other.name.removeprefix(prefix)
-                if word not in ONNX_DEFAULTS:
-                    known = ", ".join(f"[{prefix}{default}]" for default in ONNX_DEFAULTS)
-                    text = f"[{other.name}] is not a section of defaults; there are {known}"
-                    self._values.problems.add(other.place, text + did_you_mean(word, ONNX_DEFAULTS))
+
+def check_defaults(values: Values, section: Section) -> None:
+    """Marks the sections of defaults of an ONNX section as used, and says which are none.
+
+    Arguments:
+        values (Values): The sections.
+        section (Section): The ONNX section.
+    """
+    prefix = f"{section.name}:"
+    for other in values.document:
+        if other.name.startswith(prefix):
+            other.used = True
+            word = other.name.removeprefix(prefix)
+            if word not in ONNX_DEFAULTS:
+                known = ", ".join(f"[{prefix}{default}]" for default in ONNX_DEFAULTS)
+                text = f"[{other.name}] is not a section of defaults; there are {known}"
+                values.problems.add(other.place, text + did_you_mean(word, ONNX_DEFAULTS))
 
 
 ONNX_FILE_KEY = next(key for key in ONNX if key.name == "File")
