@@ -21,6 +21,13 @@ def settings() -> object:
     n2d2.global_variables.seed = 1
 
 
+@pytest.fixture(autouse=True)
+def pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one test draws them: they take most of the time."""
+    if request.node.name != "test_an_ini_file_trains_and_tests_and_tests_again":
+        monkeypatch.setattr("n2d2.plots._save", lambda figure, path: None)
+
+
 def lines(path: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -129,7 +136,7 @@ def test_a_rate_that_is_too_high_names_the_cell(capsys: Capture, tmp_path: Path)
     options = ["--epochs", "3", "--lr", "1e39", "--log-dir", str(tmp_path / "run")]
     assert main(["train", write_ini(tmp_path), *options]) == 1
     err = capsys.readouterr().err
-    assert "a smaller learning rate may help" in err
+    assert "the first cell with an output that is not finite is `fc`" in err
     assert "Traceback" not in err
 
 
