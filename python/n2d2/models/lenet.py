@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 def _cells(nb_outputs: int, with_bn: bool) -> list[Cell]:
     def conv(name: str, nb_inputs: int, nb_filters: int) -> list[Cell]:
-        filler = Xavier(variance_norm="FanOut")
-        made = Conv(nb_inputs, nb_filters, [5, 5], weights_filler=filler, no_bias=True, activation=Linear(), name=name)
-        return [made, BatchNorm2d(nb_filters, name=f"{name}_bn", activation=Rectifier())] if with_bn else [made]
+        made = Conv(
+            nb_inputs, nb_filters, [5, 5], weights_filler=Xavier(variance_norm="FanOut"), no_bias=True, name=name
+        )
+        if with_bn:
+            return [made, BatchNorm2d(nb_filters, name=f"{name}_bn", activation=Rectifier())]
+        made.activation = Linear()
+        return [made]
 
     def fc(name: str, nb_inputs: int, nb_neurons: int, activation: Linear | Rectifier) -> Fc:
         filler = Normal(mean=0.0, std_dev=0.01)
