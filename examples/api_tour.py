@@ -19,7 +19,17 @@ from n2d2.database import MNIST, AbstractDatabase, Database, Digits, Numpy
 from n2d2.deepnet import DeepNet, GraphNode
 from n2d2.provider import DataProvider, Provider, TensorPlaceholder
 from n2d2.target import Score, Target
-from n2d2.train import Callback, Progress, Run
+from n2d2.train import (
+    Callback,
+    Checkpoint,
+    CsvLog,
+    EarlyStopping,
+    JsonLines,
+    LearningRateLog,
+    Progress,
+    Run,
+    TensorBoard,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -311,7 +321,10 @@ def whole_networks(folder: Path) -> None:
     model: cells.DeepNetCell = body.to_deepnet_cell(provider, Score(provider, name="networks", log_dir=folder))
     model.set_solver(solver.SGD(learning_rate=0.1, momentum=0.9))
     stops = StopsAt(0.9)
-    model.fit(5, log_epoch=1, valid_metric="F1Score", log_dir=folder, callbacks=[stops], restore_best=True)
+    logs: list[Callback] = [JsonLines("more.jsonl"), CsvLog("more.csv"), LearningRateLog(), TensorBoard()]
+    callbacks = [*logs, Checkpoint(every=2), EarlyStopping(patience=2), stops]
+    model.fit(5, log_epoch=1, valid_metric="F1Score", log_dir=folder, callbacks=callbacks, restore_best=True)
+    assert len((folder / "more.jsonl").read_text().splitlines()) == len(model.history)
     assert stops.batches == len(model.history) * 32
     model.run_test(report=500, log_dir=folder)
     model.log_confusion_matrix("network", partition="Test")

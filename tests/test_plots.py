@@ -146,6 +146,14 @@ def test_kernels_stand_in_rows_of_outputs_and_columns_of_channels(tmp_path: Path
     assert mosaic(tmp_path / "points.png") == (2, 3)
 
 
+@pytest.mark.parametrize("shape", [(16, 6, 5, 5), (2, 40, 3, 3), (3, 3, 1, 1)])
+def test_nothing_of_the_picture_of_kernels_is_cut_off(shape: tuple[int, ...], tmp_path: Path) -> None:
+    plots.kernels(np.ones(shape), tmp_path / "kernels.png", "a convolution")
+    picture = pixels(tmp_path / "kernels.png")
+    for border in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+        assert (border == 1.0).all()
+
+
 def test_kernels_of_one_channel_stand_in_a_square(tmp_path: Path) -> None:
     plots.kernels(np.ones((9, 1, 3, 3)), tmp_path / "nine.png")
     assert mosaic(tmp_path / "nine.png") == (3, 3)

@@ -378,6 +378,7 @@ def kernels(weights: NDArray[np.floating], path: str | os.PathLike[str], title: 
     with _styled():
         scale = 10.0 / max(*mosaic.shape, 40)
         figure = _figure(max(2.5, scale * mosaic.shape[1]) + 1.2, max(2.0, scale * mosaic.shape[0]) + 0.8)
+        figure.set_layout_engine("compressed")
         axes = figure.subplots()
         axes.set_facecolor("#D0D0D0")
         picture = axes.imshow(mosaic, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
