@@ -55,8 +55,8 @@ def _body(node: onnx.NodeProto, opset: int, values: Sequence[Value | None]) -> o
     try:
         schema: Any = onnx.defs.get_schema(node.op_type, opset, node.domain)
         if schema.has_function:
-            found: onnx.FunctionProto = schema.function_body
-            return found
+            own = [v for v in schema.function_opset_versions if v <= opset]
+            return onnx.FunctionProto.FromString(schema.get_function_with_opset_version(max(own))) if own else None
         if not schema.has_context_dependent_function:
             return None
         versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Read = Callable[[Node], Value | Sequence[Value]]
     Write = Callable[[CellCall], Operand]
+
+
+ReadT = TypeVar("ReadT", bound="Read")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ _WRITERS: dict[type[NeuralNetworkCell], Write] = {}
 
 def reads(
     *operators: str, constants: Sequence[int] = (), first: int = 6, last: int | None = None
-) -> Callable[[Read], Read]:
+) -> Callable[[ReadT], ReadT]:
     """Makes a function the reader of operators.
 
     Arguments:
@@ -53,7 +56,7 @@ def reads(
         last (int, optional): Last one, default=None (all).
     """
 
-    def register(function: Read) -> Read:
+    def register(function: ReadT) -> ReadT:
         for operator in operators:
             assert operator not in _READERS, f"two functions read {operator}"
             _READERS[operator] = Reader(function, tuple(constants), first, last)

@@ -56,7 +56,7 @@ def _affine(node: Node, x: Data, weight: Floats, shift: Floats) -> Data:
     return node.call(ElemWise(operation="Sum", name=name, **mode), x)  # type: ignore[arg-type]
 
 
-def with_constant(node: Node, operation: str, x: Data, constant: Constant, first: bool = False) -> Data:
+def with_constant(node: Node, operation: str, x: Data, constant: Constant, *, first: bool = False) -> Data:
     """Combines data with a constant.
 
     Arguments:
@@ -163,7 +163,7 @@ def _at_axis(node: Node, left: Value, right: Value) -> Value:
     """The second operand with axes of size one, so that it broadcasts as it did before opset 7: from an axis on."""
     rank, own = len(left.shape), len(right.shape)
     axis = node.attribute("axis", rank - own)
-    if not node.attribute("broadcast", 0) or own >= rank:
+    if not node.attribute("broadcast", 0) or own in (0, rank):
         return right
     shape = [*right.shape, *[1] * (rank - own - node.axis(axis, rank))]
     return node.renamed(right, shape) if isinstance(right, Data) else right.reshape(shape)

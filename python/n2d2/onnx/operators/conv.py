@@ -83,6 +83,21 @@ def conv(node: Node) -> Data:
     return trained(node, make, x, w, _bias(node, outputs))
 
 
+@reads("ConvInteger", constants=(1, 2, 3))
+def conv_integer(node: Node) -> Data:
+    """A convolution of integers without their zero points, in floats, which are exact up to 2^24."""
+    from n2d2.onnx.operators.arithmetic import broadcast
+
+    x, w = node.data(0), node.constant(1).astype(np.float32)
+    zero = node.floats(2) if node.has(2) else np.zeros(1, np.float32)
+    if node.has(3):
+        w -= node.floats(3).reshape(-1, *[1] * (w.ndim - 1))
+    if zero.any():
+        x = broadcast(node, "Sub", [x], zero, name=f"{node.name}_zero")
+    node.values = [x, w]
+    return conv(node)
+
+
 @reads("ConvTranspose", constants=(1, 2))
 def conv_transpose(node: Node) -> Data:
     """The adjoint of a convolution, with weights `[channels, outputs / groups, height, width]`."""

@@ -96,6 +96,20 @@ def matmul(node: Node) -> Data:
     )
 
 
+@reads("MatMulInteger", constants=(1, 2, 3))
+def matmul_integer(node: Node) -> Data:
+    """A product of integers without their zero points, in floats, which are exact up to 2^24."""
+    x, w = node.data(0), node.constant(1).astype(np.float32)
+    zero = node.floats(2) if node.has(2) else np.zeros(1, np.float32)
+    if node.has(3):
+        w -= node.floats(3)
+    if zero.any():
+        rows = zero.reshape(-1, 1) if zero.ndim == 1 and zero.size > 1 else zero
+        x = broadcast(node, "Sub", [x], rows, name=f"{node.name}_zero")
+    node.values = [x, w]
+    return matmul(node)
+
+
 def _over_last(node: Node, x: Data, w: Floats) -> Data:
     """The same layer for each place of the axes between: a convolution with a kernel of one pixel."""
     from n2d2.cells.conv import Conv

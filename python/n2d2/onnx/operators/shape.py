@@ -65,3 +65,21 @@ def size(node: Node) -> Constant:
 def write_reshape(call: CellCall) -> Operand:
     """The sizes of the output; the batch stays."""
     return call.reshaped(call.joined(), call.sizes)
+
+
+@reads("EyeLike")
+def eye_like(node: Node) -> Constant:
+    """Ones on a diagonal, known when the model is read."""
+    x = node.data(0)
+    if x.rank != 2:
+        node.unsupported(f"a value with {x.rank} axes", "two axes")
+    node.ignore("dtype")
+    rows, columns = x.shape
+    ones: Constant = np.eye(rows, columns, k=max(-(2**31), min(node.attribute("k", 0), 2**31)))
+    return ones.astype(node.dtype)
+
+
+@reads("ConstantOfShape", "Range", constants=(0, 1, 2))
+def made_of_sizes(node: Node) -> Constant:
+    """Values whose number an input says: it must be known when the model is read, so that they are constants."""
+    return node.unsupported("a size is computed at run time", "constants", "store it in the file")
