@@ -48,6 +48,17 @@ class FileSettings:
         self._values.problems.raise_any()
         return made
 
+    def finish(self) -> None:
+        """Refuses sections that no cell has read.
+
+        Raises:
+            ModelFileError: There are some.
+        """
+        unused = [section for section in self._values.document if not section.used]
+        for section in unused:
+            self._values.problems.add(section.place, f"[{section.name}] is used by nothing: no cell has this name")
+        self._values.problems.raise_any()
+
 
 def read_settings(path: str | os.PathLike[str]) -> FileSettings:
     """Reads an INI file whose section `[onnx]` has the options of an ONNX file, and others those of its cells.

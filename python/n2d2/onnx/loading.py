@@ -118,13 +118,13 @@ def load_onto(
     if not isinstance(ignore_input_size, bool):
         raise WrongInputType("load_from_ONNX: ignore_input_size", type(ignore_input_size), bool)
     ignored = list(ignore_cells or ())
-    instructions = None
+    settings = None
     if ini_file is not None:
-        from n2d2.ini.onnx_instructions import OnnxInstructions
+        from n2d2.onnx.settings import read_settings
 
-        instructions = OnnxInstructions(ini_file)
-        ignored += instructions.ignored
-        ignore_input_size = ignore_input_size or instructions.ignore_input_size
+        settings = read_settings(ini_file)
+        ignored += settings.ignored
+        ignore_input_size = ignore_input_size or settings.ignore_input_size
     given = read_graph(model_path)
     if len(given.inputs) != 1:
         text = f"has {len(given.inputs)} data inputs ({', '.join(given.inputs)}); a provider gives one"
@@ -143,10 +143,9 @@ def load_onto(
         )
     graph = given if wanted == shape else read_graph(model_path, {name: wanted})
     tensor = Tensor([wanted[0] if wanted else 1, *stimulus])
-    settings = None if instructions is None else instructions.settings
     imported = Importer(graph, settings=settings, ignored=ignored, tensors={name: tensor}).read()
-    if instructions is not None:
-        instructions.finish()
+    if settings is not None:
+        settings.finish()
     ends = _ends(graph.file, imported)
     cells = [end.cell for end in ends if end.cell is not None]
     scored = [cell for cell in cells if isinstance(cell, Softmax)] or cells
