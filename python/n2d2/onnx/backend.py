@@ -120,6 +120,24 @@ class N2D2Backend(Backend):
         return N2D2BackendRep(model)
 
     @classmethod
+    def run_model(
+        cls, model: onnx.ModelProto, inputs: Sequence[NDArray[Any]], device: str = "CPU", **options: Any
+    ) -> tuple[NDArray[Any], ...]:
+        """Computes the outputs of a model, once.
+
+        Arguments:
+            model (onnx.ModelProto): The model.
+            inputs (list of numpy.ndarray): Its inputs, in the order of the graph.
+            device (str, optional): `CPU`, default="CPU".
+            **options (object): Taken by the protocol, not used.
+
+        Raises:
+            WrongValue: The device is another one.
+            ModelFileError: The model is wrong, or has parts that are not supported.
+        """
+        return cls.prepare(model, device).run(inputs)
+
+    @classmethod
     def run_node(
         cls,
         node: onnx.NodeProto,
