@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from n2d2 import cells
@@ -59,7 +60,7 @@ def function(node: Node) -> Data:
     return node.call(cell, node.data(0), align=False)
 
 
-# The first version of the operators that has them, where it is not an old one.
+# The first version of the operators that has them, where it is not an old one; before it others are put together.
 _FIRST = {"HardSwish": 14, "Mish": 18, "Gelu": 20, "Swish": 24}
 
 
@@ -72,9 +73,34 @@ def write_function(call: CellCall) -> Operand:
         bounds = [("minimum", cell.minimum), ("maximum", cell.maximum)]
         return call.node("Clip", [x, *("" if v is None else call.constant(v, word) for word, v in bounds)])
     if call.opset < _FIRST.get(name, 0):
-        call.not_expressible(
-            f"opset {call.opset} has no operator {name}", f"write the model with opset={_FIRST[name]} or higher"
-        )
+        return _composed(call, x)
     words = ("alpha", "beta", "gamma", "bias", "lambd", "approximate")
     given = {word: value for word in words if (value := getattr(cell, word)) is not None}
     return call.node(name, [x], **given)
+
+
+def _composed(call: CellCall, x: Operand) -> Operand:
+    """A function that this version of the operators does not have, by those that it has."""
+    match call.cell.function:
+        case "HardSwish":
+            return call.node("Mul", [x, call.node("HardSigmoid", [x], "gate", alpha=1 / 6, beta=0.5)])
+        case "Mish":
+            return call.node("Mul", [x, call.node("Tanh", [call.node("Softplus", [x], "softplus")], "gate")])
+        case "Swish":
+            slope = call.cell.alpha
+            scaled = x if slope in (None, 1) else call.node("Mul", [x, call.constant(slope, "slope")], "scaled")
+            return call.node("Mul", [x, call.node("Sigmoid", [scaled], "gate")])
+    return _gelu(call, x)
+
+
+def _gelu(call: CellCall, x: Operand) -> Operand:
+    """`x / 2 (1 + erf(x / sqrt 2))`, or with a tanh of a polynomial in place of the error function."""
+    if call.cell.approximate == "tanh":
+        cube = call.node("Mul", [call.node("Mul", [x, x], "square"), call.constant(0.044715, "third")], "cube")
+        line = call.node("Mul", [x, call.constant(math.sqrt(2 / math.pi), "slope")], "line")
+        argument = call.node("Mul", [line, call.node("Add", [cube, call.constant(1.0, "one")], "bend")], "argument")
+        gate = call.node("Tanh", [argument], "gate")
+    else:
+        gate = call.node("Erf", [call.node("Mul", [x, call.constant(math.sqrt(0.5), "slope")], "argument")], "gate")
+    half = call.node("Mul", [x, call.constant(0.5, "half")], "half")
+    return call.node("Mul", [half, call.node("Add", [gate, call.constant(1.0, "one")], "raised")])

@@ -130,6 +130,8 @@ def write_reduce(call: CellCall) -> Operand:
     axes = sorted(range(rank) if cell.axes is None else (a % rank for a in cell.axes))
     if 0 in axes:
         call.not_expressible("it reduces the first axis, which is the batch", "reduce the axes behind it")
+    if not axes:
+        return _of_each(call, x)
     first = 13 if cell.operation == "Sum" else 18
     read: list[Operand | str] = [x]
     attributes: dict[str, Any] = {"keepdims": int(cell.keepdims)}
@@ -138,3 +140,15 @@ def write_reduce(call: CellCall) -> Operand:
     else:
         attributes["axes"] = axes
     return call.node(f"Reduce{cell.operation}", read, sizes=call.sizes, **attributes)
+
+
+def _of_each(call: CellCall, x: Operand) -> Operand:
+    """A reduction along no axis: of each value alone."""
+    match call.cell.operation:
+        case "L1" | "L2":
+            return call.node("Abs", [x])
+        case "LogSum":
+            return call.node("Log", [x])
+        case "SumSquare":
+            return call.node("Mul", [x, x])
+    return call.node("Identity", [x])
