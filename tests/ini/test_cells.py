@@ -60,6 +60,7 @@ from support import ini
             "Type=Padding\nTopPadding=1\nBottomPadding=2\nLeftPadding=3\nRightPadding=-4\nNbOutputs=1",
             {"top_pad": 1, "bot_pad": 2, "left_pad": 3, "right_pad": -4},
         ),
+        ("Type=LRN\nNbOutputs=1\nN=3\nAlpha=0.1\nBeta=0.5\nK=1", {"n": 3, "alpha": 0.1, "beta": 0.5, "k": 1.0}),
         ("Type=Reshape\nDims=14 14 4\nNbOutputs=4", {"dims": [14, 14, 4]}),
         (
             "Type=Resize\nOutputWidth=7\nOutputHeight=14\nMode=BilinearTF\nAlignCorners=0\nNbOutputs=1",
@@ -116,6 +117,7 @@ def test_no_activation_is_the_identity(tmp_path: Path) -> None:
     ("keys", "text"),
     [
         ("ConstantFiller\nWeightsFiller.Value=0.5", "Constant(value=0.5)"),
+        ("ConstantFiller", "Constant(value=0.0)"),
         ("NormalFiller\nWeightsFiller.Mean=1\nWeightsFiller.StdDev=2", "Normal(mean=1.0, std_dev=2.0)"),
         ("UniformFiller\nWeightsFiller.Min=-1\nWeightsFiller.Max=2", "Uniform(min=-1.0, max=2.0)"),
         (
@@ -308,8 +310,8 @@ NbOutputs=1"""
             "line 10: [c] ActivationFunction: Saturation",
         ),
         (
-            "Type=Fc\nNbOutputs=2\nWeightsFiller=ConstantFiller",
-            "line 6: [c] WeightsFiller.Value is missing: a Fc cell needs it",
+            "Type=Fc\nNbOutputs=2\nWeightsFiller=ConstantFiller\nWeightsFiller.Val=1",
+            "line 11: [c] WeightsFiller.Val: ConstantFiller has no parameter Val; did you mean Value?",
         ),
         (
             "Type=Fc\nNbOutputs=2\nWeightsFiller.Mean=1",

@@ -11,6 +11,7 @@ import pytest
 
 import n2d2
 from n2d2.error_handler import FileError, MissingFileError, ModelFileError, WrongInputType
+from n2d2.ini.network import read_network
 from support import ini
 
 BASIC = """; a classifier with shared parameters, references and a decay per epoch
@@ -421,6 +422,20 @@ def test_problems(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.warns(UserWarning, match="no section") if "[database]" not in text else contextlib.nullcontext():
         found = ini.problems(tmp_path, text)
     assert any(problem in p for p in found), found
+
+
+def test_a_network_without_drawn_weights(tmp_path: Path) -> None:
+    text = f"{ini.HEAD}[c]\nInput=sp\nType=Conv\nKernelSize=3\nNbOutputs=2\n{ini.TAIL.format('c')}"
+    network = read_network(ini.write(tmp_path, text), draw=False)
+    (output,) = network.outputs
+    assert output.cell is not None
+    assert {w[0] for row in output.cell.get_weights() for w in row} == {0.0}
+
+
+def test_warnings_name_the_line_that_loads(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="no section") as caught:
+        n2d2.ini.load(ini.write(tmp_path, "[sp]\nSize=2 2\n[c]\nInput=sp\nType=Fc\nNbOutputs=2\n[c.Target]\n"))
+    assert caught[0].filename == __file__
 
 
 def test_the_file_itself(tmp_path: Path) -> None:

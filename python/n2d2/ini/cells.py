@@ -76,7 +76,7 @@ class Models:
             return model
         if model not in self._warned:
             self._warned.add(model)
-            warnings.warn(f"Model={model}: this machine or version has no CUDA, Frame is used instead", stacklevel=2)
+            warnings.warn(f"Model={model}: this machine or version has no CUDA, Frame is used instead", stacklevel=10)
         return base
 
 
@@ -87,11 +87,15 @@ class CellReader:
         values (Values): The sections.
         configs (callable): The sections that a `ConfigSection` names.
         models (Models): Reads the models of cells.
+        draw (bool, optional): If False, weights are 0 instead of what their fillers draw, default=True.
     """
 
-    def __init__(self, values: Values, configs: Callable[[Section], list[Section]], models: Models) -> None:
+    def __init__(
+        self, values: Values, configs: Callable[[Section], list[Section]], models: Models, *, draw: bool = True
+    ) -> None:
         self._values, self._configs, self._models = values, configs, models
         self._sizes = Sizes()
+        self._draw = draw
 
     def build(self, section: Section, sources: list[Source]) -> Tensor | None:
         """What a cell gives for one stimulus; None if it cannot be made, for reasons that are in the list of problems.
@@ -222,8 +226,8 @@ class CellReader:
         large = self._sizes.refused(kind.made, given, sum(channels), image)
         if large:
             raise self._values.problems.refuse(fields.section.place, f"[{name}] {large}")
-        if len(self._values.problems) and kind.fillers:
-            # The network will not be used: draws would only take time.
+        if kind.fillers and (not self._draw or len(self._values.problems)):
+            # The weights will not be used: draws would only take time.
             given.update(dict.fromkeys(kind.fillers.values(), Constant()))
         if mapping is not None:
             given["mapping"] = self._table(name, kind, mapping, channels, outputs)
@@ -253,7 +257,7 @@ class CellReader:
             warnings.warn(
                 f"[{name}] has no Mapping, so that each output pools over all channels, as in N2D2; "
                 "write Mapping.Size=1 to pool each channel by itself",
-                stacklevel=2,
+                stacklevel=9,
             )
             table = Tensor([sum(channels), outputs], datatype="bool")
             table.to_numpy()[...] = True

@@ -43,11 +43,13 @@ class Network(NamedTuple):
     name: str
 
 
-def read_network(path: str | os.PathLike[str]) -> Network:
+def read_network(path: str | os.PathLike[str], *, draw: bool = True) -> Network:
     """Reads an INI file, makes its cells and calls them on one stimulus.
 
     Arguments:
         path (str or Path): The file.
+        draw (bool, optional): If False, weights are 0 instead of what their fillers draw, which takes most of the time
+            of a large network, default=True.
 
     Raises:
         WrongInputType: The path is not a path.
@@ -61,7 +63,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     problems = Problems(str(file))
     text = read_text(file, str(file))
     try:
-        return Builder(file, problems).network(text)
+        return Builder(file, problems, draw=draw).network(text)
     except (Refused, TooMany):
         problems.raise_any()
         raise AssertionError("a refusal without a problem") from None
@@ -73,9 +75,11 @@ class Builder:
     Arguments:
         file (Path): The file.
         problems (Problems): Where problems go.
+        draw (bool, optional): If False, weights are 0 instead of what their fillers draw, default=True.
     """
 
-    def __init__(self, file: Path, problems: Problems) -> None:
+    def __init__(self, file: Path, problems: Problems, *, draw: bool = True) -> None:
+        self._draw = draw
         self._file, self._problems = file, problems
         self._document = Document(file.parent)
         self.values = Values(self._document, problems)
@@ -282,7 +286,7 @@ class Builder:
             return False
 
     def _build(self, layers: dict[str, list[str]], models: Models) -> None:
-        reader = CellReader(self.values, self.configs, models)
+        reader = CellReader(self.values, self.configs, models, draw=self._draw)
         onnx = OnnxReader(self.values, self.configs, models)
         whole = True
         for name, parents in layers.items():
@@ -368,5 +372,5 @@ class Builder:
         kept = [name for name in ends.values() if name not in left]
         if left and kept:
             listed = ", ".join(left[:10])
-            warnings.warn(f"{self._file.name}: nothing reads {listed} of an ONNX file: left out", stacklevel=4)
+            warnings.warn(f"{self._file.name}: nothing reads {listed} of an ONNX file: left out", stacklevel=5)
         return [tensors[name] for name in kept or left]

@@ -199,7 +199,7 @@ def read_onnx(
     for name, shape in shapes.items():
         if list(graph.inputs[name][1:]) != shape[1:] and not any_size:
             text = f"{path.name}: input '{name}' has shape {list(graph.inputs[name])}, that of its input is {shape}"
-            warnings.warn(f"{text}; IgnoreInputSize=1 says that this is meant", stacklevel=2)
+            warnings.warn(f"{text}; IgnoreInputSize=1 says that this is meant", stacklevel=7)
     values = {name: importer._value(name) for node in fitted.nodes for name in node.output if name}
     values.update(imported.outputs)
     return {n: v.tensor for n, v in values.items() if isinstance(v, Data) and v.tensor.cell is not None}

@@ -54,7 +54,7 @@ def read_database(values: Values) -> AbstractDatabase | None:
                 section.used = True
                 values.problems.add(section.place, f"[{section.name}]: {rest} is not built yet")
     if "database" not in values.document:
-        warnings.warn("there is no section [database]: the network has no stimuli to learn from", stacklevel=4)
+        warnings.warn("there is no section [database]: the network has no stimuli to learn from", stacklevel=6)
         return Database()
     fields = Fields(values, values.document["database"], "a database")
     try:

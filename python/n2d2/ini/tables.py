@@ -95,7 +95,7 @@ SOLVERS = {
 _NORM = Key("VarianceNorm", "variance_norm", "word", "FanIn", ("FanIn", "Average", "FanOut"))
 _SCALING = Key("Scaling", "scaling", "float", "1.0")
 FILLERS = {
-    "ConstantFiller": Kind("filler.Constant", (Key("Value", "value", "float", None),)),
+    "ConstantFiller": Kind("filler.Constant", (Key("Value", "value", "float", "0.0"),)),
     "NormalFiller": Kind(
         "filler.Normal", (Key("Mean", "mean", "float", "0.0"), Key("StdDev", "std_dev", "float", "1.0"))
     ),
@@ -422,6 +422,15 @@ CELLS = {
             Key("Shifts", "shifts", "floats", "0.0"),
         ),
     ),
+    "LRN": CellKind(
+        "cells.LRN",
+        (
+            Key("N", "n", "int", "5", config=True),
+            Key("Alpha", "alpha", "float", "1e-4", config=True),
+            Key("Beta", "beta", "float", "0.75", config=True),
+            Key("K", "k", "float", "2.0", config=True),
+        ),
+    ),
     "Padding": CellKind(
         "cells.Padding",
         (
@@ -453,7 +462,6 @@ LATER_CELLS = {
             "Anchor",
             "Distance",
             "FMP",
-            "LRN",
             "LSTM",
             "Normalize",
             "ObjectDet",
@@ -517,5 +525,6 @@ ONNX_DEFAULTS = {
     "BatchNorm_def": "BatchNorm",
     "Pool_def": "Pool",
     "Dropout_def": "Dropout",
+    "LRN_def": "LRN",
 }
 ONNX_FILE = Key("ConfigSection", "", "text", "")
