@@ -98,6 +98,8 @@ def solver() -> n2d2.solver.SGD:
 
 
 def from_python() -> DeepNetCell:
+    # A file draws the partitions of its database before the weights of its cells.
+    source = provider()
     relu = n2d2.activation.Rectifier
     more = n2d2.ConfigSection(
         weights_filler=n2d2.filler.He(), bias_filler=n2d2.filler.Constant(value=0.0), solver=solver()
@@ -111,7 +113,7 @@ def from_python() -> DeepNetCell:
         Fc(120, 10, name="fc2", **more),
         Softmax(with_loss=True, name="softmax"),
     ]
-    return Sequence(layers).to_deepnet_cell(provider())
+    return Sequence(layers).to_deepnet_cell(source)
 
 
 def from_ini(folder: Path) -> DeepNetCell:
@@ -121,6 +123,7 @@ def from_ini(folder: Path) -> DeepNetCell:
 
 def from_onnx(folder: Path) -> DeepNetCell:
     n2d2.onnx.save(from_python(), folder / "lenet.onnx")
+    n2d2.global_variables.seed = 1
     model = DeepNetCell.load_from_ONNX(provider(), folder / "lenet.onnx")
     model.set_solver(solver())
     return model

@@ -310,8 +310,8 @@ NbOutputs=1"""
             "line 10: [c] ActivationFunction: Saturation",
         ),
         (
-            "Type=Fc\nNbOutputs=2\nWeightsFiller=ConstantFiller\nWeightsFiller.Val=1",
-            "line 11: [c] WeightsFiller.Val: ConstantFiller has no parameter Val; did you mean Value?",
+            "Type=Fc\nNbOutputs=2\nWeightsFiller=ConstantFiller\nWeightsFiller.Valu=1",
+            "line 11: [c] WeightsFiller.Valu: ConstantFiller has no parameter Valu; did you mean Value?",
         ),
         (
             "Type=Fc\nNbOutputs=2\nWeightsFiller.Mean=1",
