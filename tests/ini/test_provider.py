@@ -60,6 +60,12 @@ def test_the_default_path_is_in_the_data_folder(tmp_path: Path, mnist: Path, mon
     assert "train-images-idx3-ubyte" in problem
 
 
+@pytest.mark.parametrize("path", ["~nobody-here/x", "/dev/zero", "x\\y", "." * 3000, "${N2D2_NOT_SET}"])
+def test_paths_that_are_none(tmp_path: Path, path: str) -> None:
+    (problem,) = ini.problems(tmp_path, f"[database]\nType=MNIST_IDX_Database\nDataPath={path}\n[sp]\nSize=3 2\n{NET}")
+    assert "[database]" in problem
+
+
 def test_transformations_in_their_order(tmp_path: Path) -> None:
     made = provider(
         tmp_path,

@@ -99,7 +99,7 @@ def _set_path(fields: Fields, key: Key, given: dict[str, Any]) -> None:
     if path is None and key.default:
         path = expand_path(key.default, fields.problems, fields.section.properties["Type"], fields.where("Type"))
     if path is not None:
-        given[key.parameter] = str(fields.values.document.folder / path.expanduser())
+        given[key.parameter] = str(fields.values.document.folder / path)
 
 
 class ProviderReader:
