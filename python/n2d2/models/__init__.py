@@ -1,6 +1,11 @@
 """Networks that are known by name, ready to be trained: `Sequence`s of the layers of `n2d2.cells`.
 
-Their parameters and multiply-accumulates are those of the publications. The convolutions are drawn by `filler.He`.
+Their parameters and multiply-accumulates are those of the publications, which count the products with the zeros of
+the padding too; `summary()` leaves these out and counts each bias once. Convolutions are drawn by `filler.He`.
+
+The folder `ini` has the same networks as INI files for `n2d2.ini.load`, to copy and change: `lenet`, `alexnet`,
+`vgg11`, `vgg16`, `resnet18`, `resnet34`, `resnet50`, `mobilenet_v1`, `mobilenet_v2`, `squeezenet_1_0`,
+`squeezenet_1_1`, `autoencoder`, `segmentation`.
 """
 
 from n2d2.models.alex_net import AlexNet
