@@ -226,10 +226,16 @@ def test_vgg_is_backbone_and_head() -> None:
     assert counts(whole, [3, 64, 64]) == tuple(map(sum, zip(*both, strict=True)))
 
 
-def test_the_summary_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
-    provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [32, 32, 1])
-    provider.add_transformation(n2d2.transform.PadCrop(32, 32))
-    models.LeNetBN().to_deepnet_cell(provider).summary()
+@pytest.mark.parametrize("name", QUICK)
+def test_the_summary_prints_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    published = QUICK[name]
+    provider = n2d2.provider.DataProvider(n2d2.database.Database(), published.size[::-1])
+    model = published.make()
+    model.to_deepnet_cell(provider).summary()
     text = capsys.readouterr().out
-    assert f"Total params:  {sum(LENET) + 2 * 142:,}" in text
-    assert f"Total computing:  {sum(LENET_MACS):,} MAC" in text
+    assert f"Total params:  {published.params:,}\n" in text
+    # Without the products with the padding, and with each bias.
+    printed = sum(statistics(cell)[1] for cell in model._layers() if isinstance(cell, (Conv, Deconv, Fc)))
+    assert f"Total computing:  {printed:,} MAC" in text
+    if name.startswith("LeNet"):
+        assert printed == published.macs
