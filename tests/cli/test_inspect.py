@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import n2d2
 from n2d2.cli import main
 from support.models import INI, write_ini, write_onnx
 
@@ -86,3 +87,13 @@ def test_a_file_that_is_not_there(capsys: Capture, tmp_path: Path) -> None:
     for name in ("none.ini", "none.onnx"):
         assert main(["inspect", str(tmp_path / name)]) == 1
         assert name in capsys.readouterr().err
+
+
+def test_parameters_of_normalisations_are_counted(capsys: Capture) -> None:
+    """MobileNet v2 as it is published: 34,112 of its parameters are scales and biases of normalisations."""
+    file = Path(n2d2.models.__file__).parent / "ini" / "mobilenet_v2.ini"
+    assert main(["inspect", str(file)]) == 0
+    text, warning = capsys.readouterr()
+    assert "there is no section [database]" in warning
+    assert re.search(r"^conv1_bn +BatchNorm2d \+ Rectifier +32 x 112 x 112 +yes +64 ", text, re.MULTILINE)
+    assert "parameters   3,504,872 that learn, 13.5 MiB with statistics\n" in text

@@ -115,9 +115,11 @@ def _layers(path: str, model: DeepNetCell) -> str:
     params = macs = activations = learnt = 0
     for layer in net._layers():
         cell = cells[layer.name]
-        # Statistics of a BatchNorm2d are computed, not learnt.
-        held = 2 * layer.params if isinstance(cell, BatchNorm2d) else layer.params
-        trains = isinstance(cell, Trainable) and layer.params > 0
+        # A BatchNorm2d, which the statistics of networks leave out, learns scales and biases; the rest is computed.
+        learns, held = layer.params, layer.params
+        if isinstance(cell, BatchNorm2d):
+            learns, held = 2 * cell.nb_inputs, 4 * cell.nb_inputs
+        trains = isinstance(cell, Trainable) and learns > 0
         act = cell.activation
         name = cell.get_type() + (f" + {type(act).__name__}" if act is not None else "")
         output = " x ".join(map(str, layer.output))
@@ -127,13 +129,13 @@ def _layers(path: str, model: DeepNetCell) -> str:
                 name,
                 output,
                 "yes" if trains else "-",
-                f"{layer.params:,}",
+                f"{learns:,}",
                 f"{layer.macs:,}",
                 f"{layer.nodes:,}",
             ]
         )
         params += held
-        learnt += layer.params
+        learnt += learns
         macs += layer.macs
         activations += layer.nodes
     titles = ["layer", "class", "output", "trains", "parameters", "MACs", "activations"]
