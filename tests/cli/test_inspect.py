@@ -97,3 +97,21 @@ def test_parameters_of_normalisations_are_counted(capsys: Capture) -> None:
     assert "there is no section [database]" in warning
     assert re.search(r"^conv1_bn +BatchNorm2d \+ Rectifier +32 x 112 x 112 +yes +64 ", text, re.MULTILINE)
     assert "parameters   3,504,872 that learn, 13.5 MiB with statistics\n" in text
+
+
+def test_parameters_are_not_drawn_for_a_look_but_afterwards(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled: list[str] = []
+    fill = n2d2.cells.Fc.refill_weights
+
+    def noted(cell: n2d2.cells.Fc) -> None:
+        filled.append(cell.get_name())
+        fill(cell)
+
+    monkeypatch.setattr(n2d2.cells.Fc, "refill_weights", noted)
+    for text in (INI, INI.replace("Type=Fc", "Type=Fcc")):
+        inspect(capsys, write_ini(tmp_path, text))
+        assert filled == []
+    assert n2d2.cells.Fc(2, 2, name="after").get_weight(0, 0)[0] != 0
+    assert filled == ["after"]

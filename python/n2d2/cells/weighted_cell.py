@@ -63,6 +63,9 @@ class WeightedCell(Trainable):
     _solved: ClassVar[dict[str, str]] = {"weights_solver": "weights", "bias_solver": "bias"}
     _tensor_of: ClassVar[dict[str, str]] = {"weights_filler": "weights", "bias_filler": "bias"}
 
+    _fills: ClassVar[bool] = True
+    """False makes cells of zeros: for a look at a network that computes nothing of meaning."""
+
     _channels: int
     """Input channels of all input cells together."""
     _outputs: int
@@ -98,9 +101,10 @@ class WeightedCell(Trainable):
         for attribute in self._tensor_of:
             filler = given[attribute] if shared is None else shared
             self._set_filler(attribute, Normal(std_dev=0.05) if filler is None else filler)
-        if self.has_bias():
-            self.refill_bias()
-        self.refill_weights()
+        if self._fills:
+            if self.has_bias():
+                self.refill_bias()
+            self.refill_weights()
 
     def _write_object(self, name: str, value: Any) -> None:
         if name not in self._tensor_of:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from n2d2.cells.batch_norm import BatchNorm2d
 from n2d2.cells.trainable import Trainable
+from n2d2.cells.weighted_cell import WeightedCell
 from n2d2.cli.model import kind_of, read_model
 from n2d2.cli.table import size, table
 from n2d2.error_handler import MissingFileError, ModelFileError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import onnx
 
@@ -37,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     path = options.model
     proto = _proto(path) if kind_of(path) == "ONNX" else None
     try:
-        model = read_model(path)
+        with _without_values():
+            model = read_model(path)
     except MissingFileError:
         raise
     except ModelFileError as error:
@@ -53,6 +56,16 @@ def run(options: argparse.Namespace) -> int:
         print(_operators(path, proto, []) + "\n")
     print(_layers(path, model))
     return 0
+
+
+@contextlib.contextmanager
+def _without_values() -> Iterator[None]:
+    """Leaves the parameters of new cells at zero: to draw those of a large network takes many seconds."""
+    WeightedCell._fills = False
+    try:
+        yield
+    finally:
+        WeightedCell._fills = True
 
 
 def _proto(path: str) -> onnx.ModelProto | None:
