@@ -90,3 +90,21 @@ def test_rows_before_an_exception_are_written(tmp_path: Path) -> None:
 
 def test_adam_has_one_rate() -> None:
     assert learning_rate(Adam(learning_rate=0.125), updates=7, stimuli=99) == 0.125
+
+
+def test_rates_stay_where_the_engine_stops_counting() -> None:
+    poly = SGD(learning_rate=0.5, learning_rate_policy="PolyDecay", power=0.5, max_iterations=8)
+    assert learning_rate(poly, updates=8) == learning_rate(poly, updates=9) == 0.0
+    cosine = SGD(learning_rate=0.5, learning_rate_policy="CosineDecay", learning_rate_step_size=4, max_iterations=8)
+    assert learning_rate(cosine, 8, 32) == learning_rate(cosine, 16, 64) == pytest.approx(0.0, abs=1e-9)
+    assert learning_rate(cosine, 4, 16) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("size", "rates"), [(1, [0.25, 0.0, 0.0]), (2, [0.375, 0.25, 0.125])])
+def test_fit_goes_on_where_the_policy_ends(tmp_path: Path, size: int, rates: list[float]) -> None:
+    solver = SGD(learning_rate=0.5, learning_rate_policy="PolyDecay", power=1.0, max_iterations=8, iteration_size=size)
+    body = n2d2.cells.Sequence([n2d2.cells.Fc(784, 10, solver=solver), n2d2.cells.Softmax(with_loss=True)])
+    provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=1000)
+    model = body.to_deepnet_cell(provider)
+    model.fit(3, log_epoch=0, log_dir=tmp_path)
+    assert [epoch["learning_rate"] for epoch in model.history] == rates

@@ -246,7 +246,8 @@ class _Training:
         solvers = list(solvers_of(self.model).values())
         if solvers:
             stimuli = run.epoch * self.provider.get_database().get_nb_stimuli("Learn")
-            self.metrics["learning_rate"] = learning_rate(solvers[0], run.step, stimuli)
+            updates = run.step // getattr(solvers[0], "iteration_size", 1)
+            self.metrics["learning_rate"] = learning_rate(solvers[0], updates, stimuli)
         due = run.epoch == run.epochs or (options.log_epoch > 0 and run.epoch % options.log_epoch == 0)
         return self._log() if due else ""
 

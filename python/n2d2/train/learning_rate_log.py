@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def learning_rate(solver: Solver, updates: int = 0, stimuli: int = 0) -> float:
     """The rate of the next update of a parameter, by the policy of its solver.
 
-    Solvers with `max_iterations` stop counting updates and stimuli there.
+    Solvers with `max_iterations` stop counting updates and stimuli there; each update is taken to have as many stimuli.
 
     Arguments:
         solver (n2d2.solver.Solver): Solver of the parameter.
@@ -42,6 +42,8 @@ def learning_rate(solver: Solver, updates: int = 0, stimuli: int = 0) -> float:
     if not isinstance(solver, SGD):
         return solver.learning_rate if isinstance(solver, Adam) else math.nan
     rate, decay, policy = solver.learning_rate, solver.learning_rate_decay, solver.learning_rate_policy
+    if 0 < solver.max_iterations < updates:
+        updates, stimuli = solver.max_iterations, stimuli * solver.max_iterations // updates
     step = stimuli // max(solver.learning_rate_step_size, 1)
     if policy == "StepDecay":
         return float(rate * decay**step)
