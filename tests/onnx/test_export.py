@@ -552,5 +552,7 @@ def test_what_was_read_is_written_again(name: str) -> None:
     model = n2d2.onnx.load(path)
     check(model, [shape])
     proto = n2d2.onnx.to_model(model)
+    assert [i.name for i in proto.graph.input] == [i.name for i in given.graph.input]
+    assert [i.name for i in n2d2.onnx.to_model(model, input_names=["image"]).graph.input] == ["image"]
     x = arrays([shape], dims[0].dim_value or 3)
     assert_close(run(proto, x)[0], run(given, x)[0])

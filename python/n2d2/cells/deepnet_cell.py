@@ -182,6 +182,7 @@ class DeepNetCell(Block):
         model = object.__new__(cls)
         shapes = [tensor.shape() for tensor in inputs]
         model._begin(_graph_of(calls, inputs), DeepNet._of(calls), shapes, name)
+        model._input_names = [tensor._placeholder for tensor in inputs]
         model._provider = provider
         model._targets = dict(targets or {})
         if provider is not None:
@@ -193,6 +194,8 @@ class DeepNetCell(Block):
         self._graph = graph
         self._embedded = net
         self._input_shapes = shapes
+        self._input_names: list[str | None] = [None] * len(shapes)
+        """The names that the file of the network gave to its inputs."""
         self._output: Tensor | Interface | None = None
         self._provider: Provider | None = None
         self._targets: dict[str, Target] = {}

@@ -56,8 +56,8 @@ class Transformation(NeuralNetworkCell):
             learning and another in test mode.
 
     Export:
-        ONNX: `RangeAffine` as `Add`, `Sub`, `Mul` and `Div`, `Rescale` as `Resize`, `PadCrop` as `Pad`, a `Flip` that is
-        not random as `Gather`; none of the others.
+        ONNX: `RangeAffine` as `Add`, `Sub`, `Mul` and `Div`, `Rescale` as `Resize`, `PadCrop` as `Pad`, and a `Flip`
+        that is not random as `Gather`; none of the others.
 
     Example:
         >>> import n2d2

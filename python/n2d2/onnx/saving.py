@@ -47,8 +47,8 @@ def to_model(
         input_shape (list, optional): Sizes of one stimulus without the batch: `[channels, height, width]`, or
             `[values]` for an input with two axes; a list of such lists for several inputs, default=None (those that a
             DeepNetCell knows; those of the last call of another container, which had one input, or of a layer).
-        input_names (list of str, optional): Names of the inputs, default=None (`input`, of several `input_0`,
-            `input_1` ...).
+        input_names (list of str, optional): Names of the inputs, default=None (those of the ONNX file that the network
+            was loaded from, else `input`, of several `input_0`, `input_1` ...).
         batch_size (int, optional): Number of stimuli of the model, default=None (any: the axis is called `batch`).
         fuse_batch_norm (bool, optional): If True, a BatchNorm2d that alone reads a Conv, Deconv or Fc without
             activation becomes a part of its weights and bias, default=False.
@@ -90,7 +90,7 @@ def to_model(
         batch_size = check_count(owner, "batch_size", batch_size)
     check_bool(owner, "fuse_batch_norm", fuse_batch_norm)
     shapes = _known_shapes(model) if input_shape is None else _check_shapes(owner, input_shape)
-    names = _check_names(owner, input_names, len(shapes))
+    names = _check_names(owner, _known_names(model) if input_names is None else input_names, len(shapes))
     with _undisturbed(model):
         inputs, outputs = _computed(model, shapes)
         graph = Exporter(outputs, inputs, names, opset, fuse_batch_norm).write(model.name, batch_size)
@@ -121,8 +121,8 @@ def save(
         path (str or Path): File; its folder is made if it does not exist.
         input_shape (list, optional): Sizes of one stimulus without the batch, see `to_model`, default=None (those that
             the network knows).
-        input_names (list of str, optional): Names of the inputs, default=None (`input`, of several `input_0`,
-            `input_1` ...).
+        input_names (list of str, optional): Names of the inputs, default=None (those of the ONNX file that the network
+            was loaded from, else `input`, of several `input_0`, `input_1` ...).
         batch_size (int, optional): Number of stimuli of the model, default=None (any).
         fuse_batch_norm (bool, optional): If True, a BatchNorm2d behind a layer becomes a part of its weights,
             default=False.
@@ -199,6 +199,15 @@ def _check_names(owner: str, given: Any, count: int) -> list[str]:
     if len(given) != count or len(set(given)) < count or not all(given):
         raise WrongValue(f"{owner}: input_names", list(given), f"{count} different names, one for each input")
     return list(given)
+
+
+def _known_names(model: Block | NeuralNetworkCell) -> list[str] | None:
+    """The names that the inputs had in the ONNX file that the network comes from."""
+    from n2d2.cells.deepnet_cell import DeepNetCell
+
+    names = model._input_names if isinstance(model, DeepNetCell) else []
+    known = [name for name in names if name and not name.startswith("TensorPlaceholder_")]
+    return known if known and len(known) == len(names) == len(set(known)) else None
 
 
 def _known_shapes(model: Block | NeuralNetworkCell) -> list[list[int]]:
