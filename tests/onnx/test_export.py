@@ -478,15 +478,49 @@ def test_all_cells_that_cannot_be_written_are_listed() -> None:
     assert "apply it to the data instead" in raised.value.problems[0]
 
 
+def graph_of(nodes: list[onnx.NodeProto], outputs: list[str], opset: int = 17) -> onnx.ModelProto:
+    """A model that reads `x` of shape [1, 3, 4, 5]."""
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 4, 5])
+    results = [onnx.helper.make_empty_tensor_value_info(name) for name in outputs]
+    limit = onnx.numpy_helper.from_array(np.float32([0.25]), "limit")
+    graph = onnx.helper.make_graph(nodes, "net", [x], results, [limit])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
+
+
+def test_operators_that_numpy_computes_are_written_as_they_were() -> None:
+    node = onnx.helper.make_node
+    given = graph_of(
+        [
+            node("ArgMax", ["x"], ["place"], axis=1, keepdims=0),
+            node("Greater", ["x", "limit"], ["above"]),
+            node("Where", ["above", "x", "limit"], ["chosen"]),
+        ],
+        ["place", "chosen"],
+    )
+    model = n2d2.onnx.load(given)
+    proto = check(model, [(3, 4, 5)])
+    assert [n.op_type for n in proto.graph.node if n.op_type not in ("Cast", "Reshape")] == [
+        "ArgMax",
+        "Greater",
+        "Where",
+    ]
+    x = arrays([(3, 4, 5)], 1)
+    for got, wanted in zip(run(n2d2.onnx.to_model(model), x), run(given, x), strict=True):
+        np.testing.assert_array_equal(got.ravel(), wanted.ravel())
+    old = n2d2.onnx.load(graph_of(list(given.graph.node), ["place", "chosen"], opset=13))
+    with pytest.raises(
+        ModelFileError, match=r"opset 17 has another Where than opset 13.*; write the model with opset=13"
+    ):
+        n2d2.onnx.to_model(old)
+    check(old, [(3, 4, 5)], opset=13)
+
+
 def test_a_cell_that_nothing_writes_is_named() -> None:
-    node = onnx.helper.make_node("ArgMax", ["x"], ["place"], axis=1)
-    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 2, 2])
-    y = onnx.helper.make_tensor_value_info("place", onnx.TensorProto.INT64, [1, 1, 2, 2])
-    opset = onnx.helper.make_opsetid("", 17)
-    graph = onnx.helper.make_graph([node], "places", [x], [y])
-    model = n2d2.onnx.load(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8))
-    with pytest.raises(ModelFileError, match=r"cell 'place' \(ArrayCell\): no ONNX operator computes it; take it out"):
-        n2d2.onnx.to_model(model)
+    split = onnx.helper.make_node("TopK", ["x", "two"], ["values", "places"], axis=1)
+    given = graph_of([split], ["values", "places"])
+    given.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2], np.int64), "two"))
+    with pytest.raises(ModelFileError, match=r"cell 'values' \(ArrayCell\): it is a part of an operator; take it out"):
+        n2d2.onnx.to_model(n2d2.onnx.load(given))
 
 
 def test_a_file_ends_at_two_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:

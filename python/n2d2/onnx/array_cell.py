@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["ArrayCell"]
 
 
+class _Origin(NamedTuple):
+    """The node that a cell is the first output of; `values` has ... where it reads data."""
+
+    values: list[Any]
+    attributes: dict[str, Any]
+    opset: int
+    dtype: np.dtype[Any]
+
+
 class ArrayCell(NeuralNetworkCell):
     """A cell of an ONNX model that computes with NumPy and sends no gradient to its inputs.
 
@@ -47,7 +56,7 @@ class ArrayCell(NeuralNetworkCell):
         WrongInputType: An argument has the wrong type.
 
     Export:
-        None.
+        The ONNX operator that it was read from.
 
     Example:
         >>> import numpy, onnx
@@ -76,6 +85,7 @@ class ArrayCell(NeuralNetworkCell):
         self._function = function
         self._kinds = [(data.shape, data.dtype) for data in inputs]
         self._shape = tuple(shape)
+        self._origin: _Origin | None = None
 
     def __call__(self, inputs: Tensor | Interface) -> Tensor:
         """Computes the output.
@@ -127,7 +137,23 @@ def computed(node: Node, function: Function, *inputs: Data, output: int = 0) -> 
     """
     name = node.outputs[output] or node.name
     cell = ArrayCell(node.op, function, inputs, node.shape_of(output), name=node.importer.free_name(name))
+    cell._origin = _origin(node, inputs, output)
     return node.call(cell, *inputs, output=output, align=False)
+
+
+def _origin(node: Node, inputs: Sequence[Data], output: int) -> _Origin | None:
+    """What writes the node again; None if the cell is only a part of it."""
+    from onnx import helper
+
+    from n2d2.onnx.node import Data as Read
+
+    read = [v for v in node.values if isinstance(v, Read)]
+    whole = len(read) == len(inputs) and all(a is b for a, b in zip(read, inputs, strict=True))
+    if output or not whole or any(node.wants(i) for i in range(1, len(node.outputs))):
+        return None
+    values = [... if isinstance(v, Read) else v for v in node.values]
+    attributes = {name: helper.get_attribute_value(a) for name, a in node._attributes.items()}
+    return _Origin(values, attributes, node.opset, node.dtype)
 
 
 def with_constants(node: Node, function: Function) -> Data:

@@ -61,7 +61,7 @@ def function(node: Node) -> Data:
 
 
 # The first version of the operators that has them, where it is not an old one; before it others are put together.
-_FIRST = {"HardSwish": 14, "Mish": 18, "Gelu": 20, "Swish": 24}
+_FIRST = {"HardSwish": 14, "Mish": 18, "Gelu": 20}
 
 
 @writes(cells.Function)
@@ -72,7 +72,8 @@ def write_function(call: CellCall) -> Operand:
     if name == "Clip":
         bounds = [("minimum", cell.minimum), ("maximum", cell.maximum)]
         return call.node("Clip", [x, *("" if v is None else call.constant(v, word) for word, v in bounds)])
-    if call.opset < _FIRST.get(name, 0):
+    # Swish is an operator since opset 24, which runtimes do not have yet.
+    if name == "Swish" or call.opset < _FIRST.get(name, 0):
         return _composed(call, x)
     words = ("alpha", "beta", "gamma", "bias", "lambd", "approximate")
     given = {word: value for word in words if (value := getattr(cell, word)) is not None}
