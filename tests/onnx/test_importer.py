@@ -384,3 +384,105 @@ def test_the_generator_is_not_moved() -> None:
     n2d2.global_variables.seed = 1
     n2d2.onnx.load(small_model())
     assert n2d2.cells.Fc(2, 2).get_weight(0, 0)[0] == first
+
+
+COMPOSED: dict[str, tuple[list[Any], tuple[int, ...], dict[str, Any]]] = {
+    "a dense layer at each place": (
+        [node("MatMul", ["x", "w"], "m"), node("Add", ["m", "b"], "y")],
+        (3, 4),
+        {"w": weights(4, 5), "b": weights(5)},
+    ),
+    "instance normalisation": (
+        [node("InstanceNormalization", ["x", "s", "b"], "y")],
+        (3, 4, 4),
+        {"s": weights(3), "b": weights(3)},
+    ),
+    "layer normalisation": (
+        [node("LayerNormalization", ["x", "s", "b"], "y", axis=-1)],
+        (3, 8),
+        {"s": weights(8), "b": weights(8)},
+    ),
+    "attention": (
+        [
+            node("Transpose", ["x"], "t", perm=[0, 2, 1]),
+            node("MatMul", ["x", "t"], "s"),
+            node("Softmax", ["s"], "p", axis=-1),
+            node("MatMul", ["p", "x"], "y"),
+        ],
+        (3, 4),
+        {},
+    ),
+    "split and join": (
+        [
+            helper.make_node("Split", ["x", "n"], ["a", "b"], axis=1),
+            node("Mul", ["a", "b"], "m"),
+            node("Concat", ["m", "a"], "y", axis=1),
+        ],
+        (6, 3, 3),
+        {"n": np.array([3, 3])},
+    ),
+    "average without padding": (
+        [node("AveragePool", ["x"], "y", kernel_shape=[3, 3], pads=[1, 1, 1, 1])],
+        (3, 5, 5),
+        {},
+    ),
+    "shuffled channels": (
+        [
+            node("Reshape", ["x", "s"], "r"),
+            node("Transpose", ["r"], "t", perm=[0, 2, 1, 3, 4]),
+            node("Reshape", ["t", "q"], "y"),
+        ],
+        (6, 3, 3),
+        {"s": np.array([0, 2, 3, 3, 3]), "q": np.array([0, 6, 3, 3])},
+    ),
+    "squeeze and excitation": (
+        [
+            node("GlobalAveragePool", ["x"], "p"),
+            node("Conv", ["p", "w"], "c"),
+            node("HardSigmoid", ["c"], "s"),
+            node("Mul", ["x", "s"], "y"),
+        ],
+        (3, 4, 4),
+        {"w": weights(3, 3, 1, 1)},
+    ),
+    "slices with steps": (
+        [node("Slice", ["x", "b", "e", "a", "s"], "y")],
+        (3, 6, 5),
+        {"b": np.array([1, 5]), "e": np.array([5, -9]), "a": np.array([2, 3]), "s": np.array([2, -2])},
+    ),
+    "reflected borders": (
+        [node("Pad", ["x", "p"], "y", mode="reflect")],
+        (2, 4, 4),
+        {"p": np.array([0, 0, 1, 2, 0, 0, 2, 1])},
+    ),
+    "sums": ([node("ReduceSum", ["x", "a"], "r", keepdims=0), node("Exp", ["r"], "y")], (3, 4), {"a": np.array([1])}),
+    "logarithm of a softmax": ([node("LogSoftmax", ["x"], "y", axis=-1)], (3, 4), {}),
+    "a transposed NHWC input": (
+        [node("Transpose", ["x"], "t", perm=[0, 3, 1, 2]), node("Conv", ["t", "w"], "y")],
+        (4, 4, 2),
+        {"w": weights(3, 2, 3, 3)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_composed_networks_take_any_batch_and_send_the_gradient_back(name: str) -> None:
+    nodes, shape, constants = COMPOSED[name]
+    proto = model(nodes, [value("x", ["batch", *shape])], constants)
+    net = n2d2.onnx.load(proto)
+    compare(proto, net, 3, *shape)
+    x = weights(2, *shape, *[1] * (3 - len(shape)))
+    tensor = n2d2.Tensor.from_numpy(x)
+    y = net(tensor)
+    g, direction = weights(*y.shape()), weights(*x.shape)
+    y.back_propagate(g)
+    gradient = tensor._as_var("test").grad()
+    assert gradient is not None
+
+    def total(step: float) -> float:
+        moved = net(n2d2.Tensor.from_numpy((x + step * direction).astype(np.float32)))
+        return float((moved.to_numpy().astype(float) * g).sum())
+
+    slope = (total(1e-2) - total(-1e-2)) / 2e-2
+    scale = float(np.abs(gradient).sum())
+    assert float((gradient.reshape(x.shape) * direction).sum()) == pytest.approx(slope, abs=2e-3 * scale)

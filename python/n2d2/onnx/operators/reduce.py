@@ -94,7 +94,6 @@ def instance_normalization(node: Node) -> Data:
     """
     from n2d2.cells.conv import Conv
     from n2d2.mapping import Mapping
-    from n2d2.onnx.operators.arithmetic import broadcast
     from n2d2.onnx.weights import trained
 
     x, scale, bias = node.data(0), node.floats(1).ravel(), node.floats(2).ravel()
@@ -104,15 +103,7 @@ def instance_normalization(node: Node) -> Data:
     if len(scale) != channels or len(bias) != channels:
         node.unsupported(f"{len(scale)} factors and {len(bias)} shifts for {channels} channels", "one each a channel")
     flat = node.renamed(x, [*x.shape[:2], math.prod(x.shape[2:])])
-    one = [*x.shape[:2], 1]
-    mean = reduced(node, flat, "Mean", [2], f"{node.name}_mean", one)
-    centred = broadcast(node, "Sub", [flat, mean], name=f"{node.name}_centred")
-    square = broadcast(node, "Mul", [centred, centred], name=f"{node.name}_square")
-    variance = reduced(node, square, "Mean", [2], f"{node.name}_variance", one)
-    epsilon = np.float32(node.attribute("epsilon", 1e-5))
-    shifted = broadcast(node, "Add", [variance], np.array(epsilon), name=f"{node.name}_shifted")
-    root = broadcast(node, "Pow", [shifted], np.array(0.5), name=f"{node.name}_deviation")
-    normal = broadcast(node, "Div", [centred, root], name=f"{node.name}_normalised")
+    normal, _, _ = _standardised(node, flat, [2], node.attribute("epsilon", 1e-5))
 
     def make(no_bias: bool, **arguments: object) -> Conv:
         mapping = Mapping(nb_channels_per_group=1)
@@ -152,3 +143,43 @@ def _of_each(call: CellCall, x: Operand) -> Operand:
         case "SumSquare":
             return call.node("Mul", [x, x])
     return call.node("Identity", [x])
+
+
+def _standardised(node: Node, x: Data, axes: Sequence[int], epsilon: float) -> tuple[Data, Data, Data]:
+    """Brings the values along some axes to mean 0 and variance 1; mean and deviation before."""
+    from n2d2.onnx.operators.arithmetic import broadcast
+
+    one = [1 if a in axes else d for a, d in enumerate(x.shape)]
+    mean = reduced(node, x, "Mean", axes, f"{node.name}_mean", one)
+    centred = broadcast(node, "Sub", [x, mean], name=f"{node.name}_centred")
+    square = broadcast(node, "Mul", [centred, centred], name=f"{node.name}_square")
+    variance = reduced(node, square, "Mean", axes, f"{node.name}_variance", one)
+    shifted = broadcast(node, "Add", [variance], np.array(epsilon), name=f"{node.name}_shifted")
+    root = broadcast(node, "Pow", [shifted], np.array(0.5), name=f"{node.name}_deviation")
+    return broadcast(node, "Div", [centred, root], name=f"{node.name}_normalised"), mean, root
+
+
+@reads("LayerNormalization")
+def layer_normalization(node: Node) -> Sequence[Data]:
+    """Brings the last axes of each stimulus to mean 0 and variance 1, then scales and shifts them by constants."""
+    from n2d2.cells.function import Function
+    from n2d2.onnx.operators.arithmetic import broadcast
+
+    x = node.data(0)
+    if x.rank > 4:
+        node.unsupported(f"an input with {x.rank} axes", "at most four axes")
+    node.ignore("stash_type")
+    axis = node.axis(node.attribute("axis", -1), x.rank)
+    y, mean, root = _standardised(node, x, list(range(axis, x.rank)), node.attribute("epsilon", 1e-5))
+    for place, operation in ((1, "Mul"), (2, "Add")):
+        if node.has(place):
+            value, name = node.value(place), f"{node.name}_{operation.lower()}"
+            if isinstance(value, Data):
+                y = broadcast(node, operation, [y, value], name=name)
+            else:
+                y = broadcast(node, operation, [y], node.floats(place), name=name)
+    made = [node.renamed(y)]
+    if any(node.wants(i) for i in (1, 2)):
+        cell = Function("Reciprocal", name=node.importer.free_name(f"{node.name}_reciprocal"))
+        made += [mean, node.call(cell, root, shape=root.shape, align=False)]
+    return made
