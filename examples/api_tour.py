@@ -137,6 +137,19 @@ def layers() -> None:
     assert cell.N2D2().name == cell.get_name() == cell.name
 
 
+def arithmetic() -> None:
+    """Cells that compute with tensors of any shape, as ONNX files do."""
+    x = Tensor([2, 3, 4, 1], value=4.0)
+    root = cells.Function("Sqrt")
+    half = cells.Arithmetic(operation="Mul", constant=0.5)
+    assert half(root(x))[0] == 1.0
+    assert cells.Reduce(operation="Sum", axes=[1])(x).shape() == [2, 1, 4, 1]
+    assert cells.LRN(n=3, alpha=0.0, beta=1.0, k=2.0)(x)[0] == 2.0
+    product = cells.MatMul()([Tensor([2, 3], value=1.0), Tensor([3, 2], value=2.0)])
+    picked = cells.Rearrange([0, 1, 0], [3], per_sample=True)(Tensor([2, 2], value=1.0))
+    print("arithmetic:", product.shape(), product[0], picked.shape())
+
+
 def parameters(folder: Path) -> None:
     """Weights and biases: read, written, drawn, trained, saved."""
     fc = cells.Fc(2, 2, name="fc")
@@ -390,6 +403,7 @@ def main() -> None:
     tensors()
     solvers_fillers_activations()
     layers()
+    arithmetic()
     data()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

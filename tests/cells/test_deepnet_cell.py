@@ -188,8 +188,17 @@ def test_a_network_with_two_inputs_takes_a_bundle() -> None:
         model(pair())
     with pytest.raises(StateError, match="set_provider: the network has 2 inputs"):
         model.set_provider(source())
-    with pytest.raises(WrongInputType, match=r"received an input of type builtins\.list"):
-        model([pair(), pair()])
+    with pytest.raises(WrongInputType, match=r"received an input of type builtins\.str"):
+        model(["a", "b"])
+
+
+def test_inputs_of_different_sizes_are_given_as_a_list() -> None:
+    small, large = pair(), n2d2.Tensor([1, 1, 2, 2])
+    outputs = [fc("a")(small), fc("b", 2.0, nb_inputs=4)(large)]
+    model = DeepNetCell._of([ElemWise(name="join")(Interface(outputs))], inputs=[small, large])
+    assert values(model([pair(1.0, 2.0), n2d2.Tensor([1, 1, 2, 2], value=1.0)])) == [11.0, 11.0]
+    with pytest.raises(WrongValue, match="inputs is '1 tensors', expected 2, one an input"):
+        model([pair()])
 
 
 def test_a_network_with_two_outputs_gives_a_bundle_in_their_order() -> None:

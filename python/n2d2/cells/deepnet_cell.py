@@ -274,11 +274,12 @@ class DeepNetCell(Block):
         """The targets, by the names of the output cells that they compare."""
         return dict(self._targets)
 
-    def __call__(self, inputs: Tensor | Interface) -> Tensor | Interface:
+    def __call__(self, inputs: Tensor | Interface | Sequence[Tensor]) -> Tensor | Interface:
         """Computes the output, in the mode of the cells.
 
         Arguments:
-            inputs (Tensor or Interface): A tensor, or one for each input of the network.
+            inputs (Tensor, Interface or list): A tensor, or one for each input of the network; a list if they differ in
+                batch size, height or width.
 
         Returns:
             n2d2.Tensor or n2d2.Interface: The output; a bundle of them if the network has several.
@@ -295,7 +296,11 @@ class DeepNetCell(Block):
             >>> model(n2d2.Tensor([3, 1, 28, 28], value=0.5)).shape()
             [3, 1, 1, 1]
         """
-        tensors = self._tensors(inputs)
+        listed: object = inputs
+        if isinstance(listed, (list, tuple)):
+            tensors = [tensor for one in listed for tensor in self._tensors(one)]
+        else:
+            tensors = self._tensors(inputs)
         if len(tensors) != self._graph.inputs:
             raise WrongValue(f"{self._name}: inputs", f"{len(tensors)} tensors", f"{self._graph.inputs}, one an input")
         outputs = self._graph.run(tensors)
