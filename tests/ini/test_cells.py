@@ -376,11 +376,13 @@ def test_spiking_default_model(tmp_path: Path) -> None:
     assert found == ["line 1: DefaultModel=Transcode: simulations of spikes are not part of this library; write Frame"]
 
 
-def test_a_pool_without_mapping_pools_over_all_channels(tmp_path: Path) -> None:
+def test_a_pool_without_mapping_pools_each_channel(tmp_path: Path) -> None:
     text = "[a]\nInput=sp\nType=Conv\nKernelSize=1\nNbOutputs=2\n[c]\nInput=a\nType=Pool\nPoolSize=2\n"
     text += "Pooling=Max\nNbOutputs=2"
-    with pytest.warns(UserWarning, match=r"\[c\] has no Mapping, so that each output pools over all channels"):
+    with pytest.warns(UserWarning, match=r"\[c\] has no Mapping: each channel is pooled by itself, where N2D2 pools"):
         cell = ini.cell(tmp_path, text)
     x = n2d2.Tensor([1, 2, 2, 2])
     x.set_values([[[[1, 2], [3, 4]], [[5, 6], [7, 8]]]])
-    assert list(cell(x)) == [8.0, 8.0]
+    assert list(cell(x)) == [4.0, 8.0]
+    joint = ini.cell(tmp_path, text.replace("Pooling=Max\nNbOutputs=2", "Pooling=Max\nNbOutputs=3"))
+    assert list(joint(x)) == [8.0, 8.0, 8.0], "another number of outputs can only mean all channels"

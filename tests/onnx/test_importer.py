@@ -486,3 +486,9 @@ def test_composed_networks_take_any_batch_and_send_the_gradient_back(name: str) 
     slope = (total(1e-2) - total(-1e-2)) / 2e-2
     scale = float(np.abs(gradient).sum())
     assert float((gradient.reshape(x.shape) * direction).sum()) == pytest.approx(slope, abs=2e-3 * scale)
+
+
+def test_a_product_of_vectors_is_a_scalar() -> None:
+    net = n2d2.onnx.load(model([node("MatMul", ["a", "b"], "y")], [value("a", [3]), value("b", [3])]))
+    a, b = (n2d2.Tensor.from_numpy(np.array(v, np.float32)) for v in ([1, 2, 3], [4, 5, 6]))
+    assert net([a, b]).to_numpy().ravel().tolist() == [32.0]

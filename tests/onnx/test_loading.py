@@ -36,7 +36,7 @@ def test_the_softmax_at_the_end_has_a_loss_and_a_target(path: Path) -> None:
     net = DeepNetCell.load_from_ONNX(source, path)
     assert net["y"].with_loss is True
     assert list(net.targets) == ["y"]
-    assert net.targets["y"].name == "y.Target"
+    assert net.targets["y"].name == "y"
     assert net.get_embedded_deepnet().get_provider() is source
     before = net["c"].N2D2().param("weights").copy()
     net.fit(1, log_dir=str(path.parent / "log"))

@@ -252,13 +252,15 @@ class CellReader:
     def _table(name: str, kind: CellKind, mapping: Mapping, channels: list[int], outputs: int) -> Tensor | None:
         table = mapping.table(channels, outputs)
         if table is None and kind.made == "cells.Pool" and (sum(channels), outputs) != (1, 1):
+            if outputs == sum(channels):
+                warnings.warn(
+                    f"[{name}] has no Mapping: each channel is pooled by itself, where N2D2 pools over all of them; "
+                    "write Mapping.Size=1 to say so",
+                    stacklevel=9,
+                )
+                return None
             from n2d2.tensor import Tensor
 
-            warnings.warn(
-                f"[{name}] has no Mapping, so that each output pools over all channels, as in N2D2; "
-                "write Mapping.Size=1 to pool each channel by itself",
-                stacklevel=9,
-            )
             table = Tensor([sum(channels), outputs], datatype="bool")
             table.to_numpy()[...] = True
         return table

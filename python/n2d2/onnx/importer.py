@@ -420,7 +420,7 @@ class Importer:
         batch, *rest = engine_shape(data.shape)
         shape = data.tensor.shape()
         cell: NeuralNetworkCell
-        if batch == shape[0] and len(shape) == 4:
+        if len(shape) == 4 and batch == shape[0]:
             cell = Reshape(rest[::-1], name=self.free_name(name))
         else:
             from n2d2.onnx.rearrange import make, places

@@ -149,7 +149,7 @@ def load_onto(
     ends = _ends(graph.file, imported)
     cells = [end.cell for end in ends if end.cell is not None]
     scored = [cell for cell in cells if isinstance(cell, Softmax)] or cells
-    targets = {cell.get_name(): Score(provider, name=f"{cell.get_name()}.Target") for cell in scored}
+    targets = {cell.get_name(): Score(provider, name=cell.get_name()) for cell in scored}
     inputs = [data.tensor for data in imported.inputs.values()]
     return DeepNetCell._of(ends, inputs=inputs, provider=provider, targets=targets)
 
