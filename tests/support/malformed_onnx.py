@@ -138,6 +138,7 @@ def malformed() -> dict[str, tuple[Any, str]]:
         "unknown operator": (_set("graph.node.1.op_type", "Relo"), "Relo"),
         "foreign operator": (_set("graph.node.1.domain", "com.example"), "com.example"),
         "input of a sequence": (_changed(_sequence), "sequence"),
+        "input of no type": (_set("graph.input.0.type.tensor_type.elem_type", 99), "only numbers can be read"),
         "weight of strings": (_set("graph.initializer.0.data_type", TensorProto.STRING), "needs 54 strings"),
         "weight of no type": (_set("graph.initializer.0.data_type", 77), "element type 77"),
         "weight of doubles": (_set("graph.initializer.0.data_type", TensorProto.DOUBLE), "needs 432 bytes"),

@@ -183,7 +183,10 @@ class Importer:
         import onnx
 
         kind = self.graph.types.get(name, onnx.TensorProto.FLOAT) or onnx.TensorProto.FLOAT
-        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+        try:
+            return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+        except KeyError:
+            return np.dtype(object)  # A number that ONNX does not define.
 
     def _input(self, name: str, shape: Shape) -> Data | None:
         dtype = self.dtype_of(name)
