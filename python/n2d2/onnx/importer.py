@@ -162,8 +162,8 @@ class Importer:
             ModelFileError: Something cannot be read; the text lists everything.
         """
         made = {name: self._input(name, s) for name, s in self.graph.inputs.items() if name not in self._values}
-        inputs = {name: data for name, data in made.items() if data is not None}
-        self._values.update(inputs)
+        inputs = {name: data for name, data in made.items() if isinstance(data, Data)}
+        self._values.update({name: value for name, value in made.items() if value is not None})
         unknown = self._ignored - {o for node in self.graph.nodes for o in node.output}
         self._problems += [f"ignore_cells: no node makes '{name}'" for name in sorted(unknown)]
         for node in self.graph.nodes:
@@ -188,11 +188,13 @@ class Importer:
         except KeyError:
             return np.dtype(object)  # A number that ONNX does not define.
 
-    def _input(self, name: str, shape: Shape) -> Data | None:
+    def _input(self, name: str, shape: Shape) -> Value | None:
         dtype = self.dtype_of(name)
         if dtype.kind not in "fiub" and dtype.name != "bfloat16":
             self._problems.append(f"input '{name}' has elements of type {dtype}; only numbers can be read")
             return None
+        if 0 in shape and not self.learns:
+            return np.zeros(shape, dtype)  # What is empty has only one value.
         if 0 in shape:
             self._problems.append(f"input '{name}' has shape {list(shape)}, it is empty; every size must be at least 1")
             return None
@@ -261,6 +263,9 @@ class Importer:
             last = "" if reader.last is None else f" to {reader.last}"
             raise Unsupported(f"{node_label(proto)}: {proto.op_type} of opset {opset}; supported: {reader.first}{last}")
         self._infer(proto)
+        shapes = [self.graph.shapes.get(o) for o in proto.output if o]
+        if shapes and all(s is not None and 0 in s for s in shapes):
+            return [np.zeros(self.graph.shapes.get(o, (0,)), self.dtype_of(o)) for o in proto.output]
         node = Node(proto, values, self)
         try:
             made = reader.read(node)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from n2d2 import cells
+from n2d2.onnx.array_cell import computed
 from n2d2.onnx.registry import reads, writes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from n2d2.onnx.cell_call import CellCall, Operand
@@ -18,17 +21,44 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
+def _learning(node: Node, x: Data) -> Sequence[Data]:
+    """A step of training as the operator defines it, with the statistics of the batch and those that move, by NumPy."""
+    scale, bias, mean, variance = (node.floats(i) for i in range(1, 5))
+    epsilon, momentum = node.attribute("epsilon", 1e-5), node.attribute("momentum", 0.9)
+    axes = (0, *range(2, x.rank))
+
+    def each(values: Floats) -> Floats:
+        return values.reshape(-1, *[1] * (x.rank - 2))
+
+    def normalised(a: Floats) -> Floats:
+        own, spread = a.mean(axis=axes), a.var(axis=axes)
+        y: Floats = each(scale) * (a - each(own)) / np.sqrt(each(spread) + epsilon) + each(bias)
+        return y
+
+    made = [computed(node, normalised, x)]
+    statistics = (lambda a: a.mean(axis=axes), lambda a: a.var(axis=axes))
+    for output, (old, present) in enumerate(zip((mean, variance), statistics, strict=True), 1):
+        if node.wants(output):
+
+            def moved(a: Floats, old: Floats = old, present: Callable[[Floats], Floats] = present) -> Floats:
+                return old * momentum + present(a) * (1 - momentum)
+
+            made.append(computed(node, moved, x, output=output))
+    return made
+
+
 @reads("BatchNormalization", constants=(1, 2, 3, 4))
-def batch_normalization(node: Node) -> Data:
+def batch_normalization(node: Node) -> Data | Sequence[Data]:
     """`scale (x - mean) / sqrt(variance + epsilon) + bias`; statistics of the batch are used while n2d2 learns."""
     from n2d2.cells.batch_norm import BatchNorm2d
 
     x = node.data(0)
+    if node.attribute("training_mode", 0) and not node.importer.learns:
+        return _learning(node, x)
     if any(node.wants(i) for i in range(1, len(node.outputs))):
         node.unsupported("something reads the statistics of the batch", "the normalised output alone")
     # A model that was exported while it learns is one that learns: the network has learn() and test().
-    if node.attribute("training_mode", 0) and not node.importer.learns:
-        node.unsupported("'training_mode' is 1", "0, or n2d2.onnx.load, whose networks learn")
+    node.ignore("training_mode")
     if node.opset < 7 and not node.attribute("is_test", 0) and not node.importer.learns:
         node.unsupported("'is_test' is 0", "1, or n2d2.onnx.load, whose networks learn")
     if node.attribute("spatial", 1) != 1:

@@ -86,6 +86,7 @@ def _by_matrices(node: Node, x: Data) -> Data:
     from n2d2.filler import Constant
     from n2d2.solver import SGD
 
+    outside = _outside(node, x)
     for axis in range(x.rank):
         matrix = _matrix(node, x, axis)
         if matrix is None:
@@ -110,7 +111,24 @@ def _by_matrices(node: Node, x: Data) -> Data:
         turned = permuted(node, x, order, f"{node.name}_transpose")
         done = node.call(cell, turned, shape=[shape[a] for a in order])
         x = permuted(node, done, order, f"{node.name}_transpose")
+    if outside is not None:
+        from n2d2.onnx.operators.arithmetic import broadcast
+
+        return broadcast(node, "Add", [x], outside, name=f"{node.name}_outside")
     return node.renamed(x)
+
+
+def _outside(node: Node, x: Data) -> NDArray[np.float32] | None:
+    """What the pixels outside of the image are set to, 0 for those inside; None if there are none."""
+    value = np.float32(node.attribute("extrapolation_value", 0.0))
+    if value == 0:
+        return None
+    inside = np.ones((1,) * x.rank, np.float32)
+    for axis in range(x.rank):
+        if max(x.shape[axis], node.shape[axis]) <= _MAX_AXIS:
+            beyond = _evaluated(node, x, axis, np.zeros((1, x.shape[axis]), np.float32), 1.0)[0]
+            inside = inside * (1.0 - beyond).reshape([-1 if a == axis else 1 for a in range(x.rank)])
+    return None if (inside == 1).all() else value * (1.0 - inside)
 
 
 def _matrix(node: Node, x: Data, axis: int) -> NDArray[np.float32] | None:
@@ -123,22 +141,21 @@ def _matrix(node: Node, x: Data, axis: int) -> NDArray[np.float32] | None:
             f"an axis of {size} is resized to {node.shape[axis]} in this mode",
             f"up to {_MAX_AXIS}, or nearest (asymmetric, floor) and linear (asymmetric, align_corners, half_pixel)",
         )
-    rows = np.concatenate([np.eye(size, dtype=np.float32), np.zeros((1, size), np.float32)])
-    result = _evaluated(node, x, axis, rows)
-    if result[-1].any():
-        node.unsupported("values outside of the image are extrapolated", "an 'extrapolation_value' of 0")
-    matrix = np.ascontiguousarray(result[:-1].T, dtype=np.float32)
+    matrix = np.ascontiguousarray(_evaluated(node, x, axis, np.eye(size, dtype=np.float32)).T, dtype=np.float32)
     return None if matrix.shape == (size, size) and (matrix == np.eye(size)).all() else matrix
 
 
-def _evaluated(node: Node, x: Data, axis: int, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Resizes the last axis of some rows as the node resizes one of its axes."""
+def _evaluated(
+    node: Node, x: Data, axis: int, rows: NDArray[np.float32], extrapolation: float = 0.0
+) -> NDArray[np.float32]:
+    """Resizes the last axis of some rows as the node resizes one of its axes, with this value outside of it."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     names = ("mode", "coordinate_transformation_mode", "nearest_mode", "antialias", "cubic_coeff_a", "exclude_outside")
     unset: Any = None
-    attributes = {n: v for n in (*names, "extrapolation_value") if (v := node.attribute(n, unset)) is not None}
+    attributes = {n: v for n in names if (v := node.attribute(n, unset)) is not None}
+    attributes["extrapolation_value"] = extrapolation
     scales = _scales(node, x)
     feeds: dict[str, NDArray[Any]] = {"x": rows}
     if node.opset >= 11 and node.has(1) and node.constant(1).size:
