@@ -507,6 +507,7 @@ class DeepNetCell(Block):
             ==========================================================================================
             Total params:  7,850
             Total computing:  7,850 MAC
+            As publications count it:  7,840 MAC, with the padding and without biases
         """
         from n2d2.cells.summary import _table
 

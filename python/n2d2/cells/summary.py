@@ -8,6 +8,7 @@ from n2d2.activation import Rectifier
 from n2d2.cells.batch_norm import BatchNorm2d
 from n2d2.cells.conv import Conv
 from n2d2.cells.deconv import Deconv
+from n2d2.cells.fc import Fc
 from n2d2.cells.pool import Pool
 
 if TYPE_CHECKING:
@@ -139,7 +140,22 @@ def _table(net: DeepNet, batch: int, verbose: bool) -> str:
             rows.append(_Row("Features (output)", _shape(node, batch), "0", "0k", parents, "", "-"))
     counts = [_counts(cell, needs) for cell in cells.values()]
     total_params, total_macs = (sum(column) for column in zip(*counts, strict=True))
-    return _text(rows) + f"\nTotal params:  {total_params:,}\nTotal computing:  {total_macs:,} MAC"
+    products = sum(_products(cells[node.name], node, nodes, needs) for node in nodes if node.calls)
+    return _text(rows) + (
+        f"\nTotal params:  {total_params:,}\nTotal computing:  {total_macs:,} MAC"
+        f"\nAs publications count it:  {products:,} MAC, with the padding and without biases"
+    )
+
+
+def _products(cell: NeuralNetworkCell, node: GraphNode, nodes: Sequence[GraphNode], needs: Mapping[str, Layer]) -> int:
+    """Products of a weight and a value for one stimulus, those with the zeros of the padding among them."""
+    if not isinstance(cell, (Conv, Deconv, Fc)) or cell.name not in needs:
+        return 0
+    weights = needs[cell.name].params - (cell.nb_outputs if cell.has_bias() else 0)
+    if isinstance(cell, Fc):
+        return weights
+    height, width = (node if isinstance(cell, Conv) else nodes[node.parents[0]]).shape[2:]
+    return weights * height * width
 
 
 def _counts(cell: NeuralNetworkCell, needs: Mapping[str, Layer]) -> tuple[int, int]:
