@@ -115,3 +115,23 @@ def test_parameters_are_not_drawn_for_a_look_but_afterwards(
         assert filled == []
     assert n2d2.cells.Fc(2, 2, name="after").get_weight(0, 0)[0] != 0
     assert filled == ["after"]
+
+
+def test_a_large_network_is_not_computed(capsys: Capture) -> None:
+    """VGG-16 as it is published; a forward pass of it is 15.5 thousand million products."""
+    assert main(["inspect", str(Path(n2d2.models.__file__).parent / "ini" / "vgg16.ini")]) == 0
+    assert "parameters   138,357,544 that learn" in capsys.readouterr().out
+    fc = n2d2.cells.Fc(1, 1, filler=n2d2.filler.Constant(value=1.0))
+    assert list(fc(n2d2.Tensor([1, 1], value=1.0))) == [2.0], "cells compute again afterwards"
+
+
+def test_what_has_only_a_shape_cannot_be_gone_back_through() -> None:
+    fc = n2d2.cells.Fc(1, 1)
+    n2d2._core.set_shapes_only(True)
+    try:
+        y = fc(n2d2.Tensor([1, 1], value=1.0))
+    finally:
+        n2d2._core.set_shapes_only(False)
+    assert list(y) == [0.0]
+    with pytest.raises(n2d2.error_handler.StateError, match="only shapes were computed; call the cells again"):
+        y.back_propagate(n2d2.Tensor([1, 1, 1, 1], value=1.0))

@@ -72,8 +72,15 @@ fn update(py: Python<'_>, outputs: Vec<PyRef<'_, Var>>) -> PyResult<()> {
     compute(py, || graph::update_all(&outputs))
 }
 
+/// Lets cells give zeros of the right shape instead of what they compute, or compute again.
+#[pyfunction]
+fn set_shapes_only(on: bool) {
+    graph::set_shapes_only(on);
+}
+
 /// Adds the class and the function to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(update, m)?)?;
+    m.add_function(wrap_pyfunction!(set_shapes_only, m)?)?;
     m.add_class::<Var>()
 }

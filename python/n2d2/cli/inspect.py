@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from n2d2 import _core
 from n2d2.cells.batch_norm import BatchNorm2d
 from n2d2.cells.trainable import Trainable
 from n2d2.cells.weighted_cell import WeightedCell
@@ -60,12 +61,14 @@ def run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _without_values() -> Iterator[None]:
-    """Leaves the parameters of new cells at zero: to draw those of a large network takes many seconds."""
+    """Draws no parameters and computes no values, only shapes: both take many seconds for a large network."""
     WeightedCell._fills = False
+    _core.set_shapes_only(True)
     try:
         yield
     finally:
         WeightedCell._fills = True
+        _core.set_shapes_only(False)
 
 
 def _proto(path: str) -> onnx.ModelProto | None:

@@ -11,7 +11,7 @@ mod unit;
 mod update;
 mod var;
 
-pub use unit::{Inner, Unit};
+pub use unit::{Inner, Unit, set_shapes_only};
 pub use var::{Var, update_all};
 
 #[cfg(test)]

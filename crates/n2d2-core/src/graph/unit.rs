@@ -8,7 +8,7 @@ use crate::device::cpu::parallel_for;
 use crate::error::{Error, Result};
 use crate::random;
 use crate::tensor::{Float, Shape, Tensor, dims4};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a unit holds behind its lock.
@@ -48,6 +48,15 @@ pub struct Unit<T: Float> {
 }
 
 static UNITS: AtomicU64 = AtomicU64::new(0);
+static SHAPES_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// Lets calls of all cells give zeros of the right shape instead of what they compute, or compute again.
+///
+/// For programs that only look at a network: its shapes are checked and its statistics known in no time. What was made
+/// so cannot be gone back through.
+pub fn set_shapes_only(on: bool) {
+    SHAPES_ONLY.store(on, Ordering::Relaxed);
+}
 
 /// FNV-1a, so that a cell's random streams depend on its name and not on the order of construction.
 fn hash(name: &str) -> u64 {
@@ -123,8 +132,9 @@ impl<T: Float> Unit<T> {
         }
         let (values, index) = inner.cell.saved(&shapes, &shape);
         let saved = Saved { values: Tensor::uninit(&[values]), index: Tensor::uninit(&[index]) };
-        let output = Tensor::uninit(&shape);
-        if inner.learn {
+        let computed = !SHAPES_ONLY.load(Ordering::Relaxed);
+        let output = if computed { Tensor::uninit(&shape) } else { Tensor::zeroed(&shape) };
+        if inner.learn && computed {
             inner.step += 1;
             inner.cell.params_mut().iter_mut().for_each(crate::cells::Param::start_iteration);
         }
@@ -144,18 +154,19 @@ impl<T: Float> Unit<T> {
             grad_output: None,
             grad_inputs: &[],
         };
-        let phases = inner.cell.forward_begin(&frame)?;
+        let phases = if computed { inner.cell.forward_begin(&frame)? } else { Vec::new() };
         for (i, phase) in phases.iter().enumerate() {
             let cell = &*inner.cell;
             parallel_for(phase.items, phase.cost_ns, &|item| cell.forward(i, item, &frame));
             inner.cell.forward_end(i, &frame);
         }
-        let activation = function.map(|f| (f, if from_input { copy_of(&output) } else { output.clone() }));
+        let activation = function.filter(|_| computed).map(|f| (f, if from_input { copy_of(&output) } else { output.clone() }));
         if let Some((f, _)) = activation.as_ref().filter(|_| !fused) {
             activate(f, &output);
         }
         let wants_gradient = inputs.iter().any(Var::wants_gradient) || inner.cell.params().iter().any(|p| p.solver.is_some());
-        let node = Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (inner.learn, random_key, activation));
+        let node =
+            Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (inner.learn, random_key, activation), computed);
         Ok(Var::made_by(output, node, wants_gradient))
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Node<T: Float> {
     /// The activation, and what its derivative is computed from: the output, or what was the output before it.
     pub(super) activation: Option<(ActivationFn, Tensor<T>)>,
     pub(super) slot: Arc<Slot<T>>,
+    /// False if the cell gave a shape only.
+    pub(super) computed: bool,
 }
 
 static SERIAL: AtomicU64 = AtomicU64::new(0);
@@ -49,9 +51,10 @@ impl<T: Float> Node<T> {
         saved: Saved<T>,
         output: Tensor<T>,
         (learn, random_key, activation): (bool, u64, Option<(ActivationFn, Tensor<T>)>),
+        computed: bool,
     ) -> Arc<Self> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node { serial, unit, inputs, tensors, saved, output, learn, random_key, activation, slot: Slot::new() })
+        Arc::new(Node { serial, unit, inputs, tensors, saved, output, learn, random_key, activation, slot: Slot::new(), computed })
     }
 }
 
@@ -176,6 +179,9 @@ impl<T: Float> Var<T> {
             None => Tensor::from_vec(vec![T::one(); self.tensor.len()], self.tensor.shape())?,
         };
         let nodes = self.nodes();
+        if nodes.iter().any(|n| !n.computed) {
+            return Err(Error::state("Tensor", "nothing to back-propagate through: only shapes were computed; call the cells again"));
+        }
         for node in &nodes {
             *node.slot.lock() = None;
             for input in &node.inputs {

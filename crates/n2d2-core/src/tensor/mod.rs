@@ -75,6 +75,12 @@ impl<T: Element> Tensor<T> {
         Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, shape: shape.to_vec(), strides: memory_strides(shape) }
     }
 
+    /// Zeros laid out as an activation; the system gives the memory when it is first touched.
+    pub(crate) fn zeroed(shape: &[usize]) -> Self {
+        let len = shape.iter().product();
+        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, shape: shape.to_vec(), strides: memory_strides(shape) }
+    }
+
     /// A row-major tensor of `values`.
     ///
     /// # Errors
