@@ -457,7 +457,7 @@ def table_of_the_network(path: str) -> None:
     model = body.to_deepnet_cell(source())
     assert type(model) is resolve(path)
     rows_of = [line.split() for line in printed(model.summary).splitlines() if line[:1].isalpha()]
-    assert [row[0] for row in rows_of] == ["Layer", "Image1", "conv", "fc", "Features", "Total", "Total"]
+    assert [row[0] for row in rows_of] == ["Layer", "Image1", "conv", "fc", "Features", "Total", "Total", "As"]
     assert rows_of[2] == [
         "conv",
         "(Conv",
@@ -480,6 +480,7 @@ def table_of_the_network(path: str) -> None:
     assert rows_of[5] == ["Total", "params:", "92"]
     # Of each kernel, the centre falls into the image of one pixel, in two channels; then 4 biases and 8 weights.
     assert rows_of[6] == ["Total", "computing:", "20", "MAC"]
+    assert rows_of[7][4:6] == ["80", "MAC,"], "every weight once, in an image of one pixel"
     verbose = [line.split() for line in printed(model.summary, verbose=True).splitlines()]
     assert ["norm", "(BatchNorm2d)", "(2,", "4,", "1,", "1)", "8", "0k", "conv", "True"] in verbose
     with pytest.raises(WrongInputType, match="verbose"):

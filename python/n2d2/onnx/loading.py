@@ -30,8 +30,8 @@ def load(
     """Reads an ONNX model; no provider of data is needed.
 
     A cell has the name of the first output of its node. Activations, and constants that are added to the output of a
-    layer, become part of the cell that they follow. A final softmax passes on the gradient of the cross-entropy. Weights
-    that several nodes share are copied: each of the cells learns its own.
+    layer, become part of the cell that they follow. A final softmax passes on the gradient of the cross-entropy.
+    Weights that several nodes share are copied: each of the cells learns its own.
 
     Arguments:
         model (str, Path, bytes or onnx.ModelProto): The model, of opset 6 to 28.
