@@ -71,6 +71,14 @@ def test_help_has_examples_that_are_valid_and_the_exit_codes(capsys: Capture, co
     assert cli.EXIT_CODES in text
 
 
+def test_examples_of_the_readme_are_valid() -> None:
+    blocks = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    examples = re.findall(r"^n2d2 (\w.*?)(?: +#.*)?$", "".join(blocks), re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert cli.parser().parse_args(example.split()).command == example.split()[0]
+
+
 def test_the_page_shows_the_help(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Word by word: how lines are wrapped differs between versions of Python."""
     monkeypatch.setenv("COLUMNS", "100")
