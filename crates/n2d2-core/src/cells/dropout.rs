@@ -79,7 +79,7 @@ impl<T: Float> Cell<T> for Dropout<T> {
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let n = f.output.len();
-        Ok(vec![Phase { items: n.div_ceil(ITEM), cost_ns: if f.learn { 4 * n } else { n / 4 } }])
+        Ok(vec![Phase::new(n.div_ceil(ITEM), if f.learn { 4 * n } else { n / 4 })])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {

@@ -19,24 +19,75 @@ pub enum Inputs {
     Any,
 }
 
-/// A part of a pass: independent items, and a guess of its cost.
+/// What the items of a phase read and write, which says when they may run beside those of other cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Parameters and what was there before the pass: may run before everything else.
+    Before,
+    /// Images of their own: the items lie image by image, `block` images at a time, and read what earlier phases and cells
+    /// wrote for the same images.
+    Images {
+        /// Images that an item belongs to; a power of two. The last block may be short.
+        block: usize,
+    },
+    /// Anything that was computed before: everybody waits before and after.
+    Whole,
+    /// What no other cell of the pass reads (gradients of parameters): may run after everything else.
+    After,
+}
+
+/// A part of a pass: independent items, their scope, and a guess of their cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Phase {
     /// Number of independent items.
     pub items: usize,
     /// Cost of all items together in nanoseconds on one core; cheap phases stay on the calling thread.
     pub cost_ns: usize,
+    /// When the items may run.
+    pub scope: Scope,
+    /// True if the next phase, or another cell, needs what the end of this one makes of all items.
+    pub barrier: bool,
 }
 
 impl Phase {
+    /// A phase of `items` items that takes about `cost_ns` nanoseconds on one core.
+    pub fn new(items: usize, cost_ns: usize) -> Self {
+        Phase { items, cost_ns, scope: Scope::Whole, barrier: false }
+    }
+
     /// A phase of `items` items that touch `elements` elements in memory altogether.
     pub fn streaming(items: usize, elements: usize) -> Self {
-        Phase { items, cost_ns: elements / 4 }
+        Self::new(items, elements / 4)
     }
 
     /// A phase of `items` items with `macs` multiply-accumulates altogether.
     pub fn compute(items: usize, macs: usize) -> Self {
-        Phase { items, cost_ns: macs / 40 }
+        Self::new(items, macs / 40)
+    }
+
+    /// The same with items that lie image by image, `block` images at a time.
+    #[must_use]
+    pub fn by_image(self, block: usize) -> Self {
+        debug_assert!(block.is_power_of_two());
+        Phase { scope: Scope::Images { block }, ..self }
+    }
+
+    /// The same with items that read only parameters and what was there before the pass.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Phase { scope: Scope::Before, ..self }
+    }
+
+    /// The same with items that write only what no other cell of the pass reads.
+    #[must_use]
+    pub fn after(self) -> Self {
+        Phase { scope: Scope::After, ..self }
+    }
+
+    /// The same with an end that later phases need.
+    #[must_use]
+    pub fn then_wait(self) -> Self {
+        Phase { barrier: true, ..self }
     }
 }
 

@@ -291,7 +291,7 @@ impl<T: Float> Function<T> {
     }
 
     fn phases(f: &Frame<'_, T>) -> Vec<Phase> {
-        vec![Phase { items: f.output.len().div_ceil(ITEM), cost_ns: 4 * f.output.len() }]
+        vec![Phase::new(f.output.len().div_ceil(ITEM), 4 * f.output.len())]
     }
 }
 

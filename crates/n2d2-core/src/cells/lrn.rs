@@ -57,7 +57,7 @@ impl<T: Float> Lrn<T> {
 
     fn phases(f: &Frame<'_, T>) -> Vec<Phase> {
         let c = f.output.shape()[1];
-        vec![Phase { items: (f.output.len() / c).div_ceil((ITEM / c).max(1)), cost_ns: 20 * f.output.len() }]
+        vec![Phase::new((f.output.len() / c).div_ceil((ITEM / c).max(1)), 20 * f.output.len())]
     }
 }
 

@@ -1,15 +1,16 @@
 //! The cells: one file each, with configuration, shape rule, forward, backward, statistics and catalogue entry.
 //!
 //! A cell computes in *phases*. A phase is a number of independent *items* (images, bands of rows, tiles of a gradient):
-//! the executor runs the items of a phase on any thread in any order and starts the next phase when all are done. Which
-//! item computes what depends on shapes only, so results never depend on the number of threads.
+//! the executor runs the items of a phase on any thread in any order and starts the next phase when all are done, unless
+//! the [`Scope`]s of both say that it need not wait: then a thread takes some images through a whole chain of phases and
+//! cells. Which item computes what depends on shapes only, so results never depend on the number of threads.
 
 mod convolution;
 mod frame;
 mod param;
 mod strided;
 
-pub use frame::{Frame, Inputs, Phase, Saved, SharedMut};
+pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};
 pub use param::{Param, ParamLayout};
 pub(crate) use strided::MAX_RANK;
 
@@ -52,7 +53,7 @@ pub trait Cell<T: Float>: Send + Sync {
         false
     }
 
-    /// Prepares a forward pass and cuts it into phases.
+    /// Prepares a forward pass and cuts it into phases. The values of the inputs may not be there yet.
     ///
     /// # Errors
     /// [`Error::State`] or [`Error::Shape`] if the pass cannot run.
@@ -64,7 +65,8 @@ pub trait Cell<T: Float>: Send + Sync {
     /// Runs after the last item of a forward phase.
     fn forward_end(&mut self, _phase: usize, _f: &Frame<'_, T>) {}
 
-    /// Prepares a backward pass and cuts it into phases. `f.grad_output` has gone back through the activation.
+    /// Prepares a backward pass and cuts it into phases. `f.grad_output` has gone back through the activation when the
+    /// items run; its values may not be there yet.
     ///
     /// # Errors
     /// [`Error::State`] if the pass cannot run.

@@ -76,7 +76,7 @@ impl<T: Float> Cell<T> for Softmax<T> {
     }
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        Ok(vec![Phase { items: self.items(f), cost_ns: 5 * f.output.len() }])
+        Ok(vec![Phase::new(self.items(f), 5 * f.output.len())])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {

@@ -92,7 +92,7 @@ impl<T: Float> Cell<T> for Transformation<T> {
         }
         let elements = f.inputs[0].len().max(f.output.len());
         // About 3 ns for a value and transformation, as a provider reckons.
-        Ok(vec![Phase { items: f.output.shape()[0], cost_ns: 3 * elements * self.chain.len() + elements }])
+        Ok(vec![Phase::new(f.output.shape()[0], 3 * elements * self.chain.len() + elements)])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {

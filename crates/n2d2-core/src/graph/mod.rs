@@ -7,10 +7,13 @@
 //!
 //! Gradients are *minus* the derivative of the loss (target - output), summed over the batch, as in N2D2: solvers add.
 
+mod call;
+mod queue;
 mod unit;
 mod update;
 mod var;
 
+pub use call::call_all;
 pub use unit::{Inner, Unit, set_shapes_only};
 pub use var::{Var, update_all};
 

@@ -1,15 +1,15 @@
 //! A named cell with its activation and mode, and the execution of its passes.
 
+use super::queue::{Body, Queue};
 use super::var::{Node, Slot, Var};
 use crate::activation::{Activation, ActivationFn};
-use crate::cells::{self, Cell, Frame, Inputs, Phase, Saved, Statistics};
+use crate::cells::{self, Cell, Inputs, Saved, Statistics};
 use crate::config::{Config, MAX_VALUES, values_of};
-use crate::device::cpu::parallel_for;
 use crate::error::{Error, Result};
 use crate::random;
 use crate::tensor::{Float, Shape, Tensor, dims4};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// What a unit holds behind its lock.
 pub struct Inner<T: Float> {
@@ -63,12 +63,6 @@ fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Items of a pass over plain memory, of about 16 Ki elements each.
-fn chunks(len: usize) -> (usize, usize) {
-    const CHUNK: usize = 16 * 1024;
-    (len.div_ceil(CHUNK), CHUNK)
-}
-
 impl<T: Float> Unit<T> {
     /// Makes a cell of a kind of the catalogue.
     ///
@@ -98,8 +92,16 @@ impl<T: Float> Unit<T> {
         self.id
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
+        match self.inner.try_lock() {
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(e)) => Some(e.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Reads or changes the cell, its parameters, activation and mode.
@@ -122,9 +124,16 @@ impl<T: Float> Unit<T> {
     /// # Errors
     /// [`Error::Shape`] for inputs that do not fit the cell or each other, naming the cell.
     pub fn call(self: &Arc<Self>, inputs: &[Var<T>]) -> Result<Var<T>> {
-        let mut inner = self.lock();
-        let inner = &mut *inner;
-        let tensors = self.join(inner.cell.inputs(), inputs)?;
+        let mut queue = Queue::new();
+        let output = self.enqueue(inputs, &mut queue)?;
+        queue.flush();
+        Ok(output)
+    }
+
+    /// Records the pass for these inputs and leaves it to the queue to compute it.
+    pub(super) fn enqueue<'a>(self: &'a Arc<Self>, inputs: &[Var<T>], queue: &mut Queue<'a, T>) -> Result<Var<T>> {
+        let mut inner = queue.lock(self);
+        let tensors = self.join(inner.cell.inputs(), inputs, queue)?;
         let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
         let shape = inner.cell.output_shape(&self.name, &shapes)?;
         if values_of(&shape).is_none() {
@@ -134,49 +143,45 @@ impl<T: Float> Unit<T> {
         let saved = Saved { values: Tensor::uninit(&[values]), index: Tensor::uninit(&[index]) };
         let computed = !SHAPES_ONLY.load(Ordering::Relaxed);
         let output = if computed { Tensor::uninit(&shape) } else { Tensor::zeroed(&shape) };
-        if inner.learn && computed {
+        let learn = inner.learn;
+        if learn && computed {
             inner.step += 1;
             inner.cell.params_mut().iter_mut().for_each(crate::cells::Param::start_iteration);
         }
         let seed = u64::from(random::seed());
         let random_key = random::key(&[seed, hash(&self.name), inner.step]);
-        let function = inner.activation.as_ref().map(Activation::function).filter(|f| !f.is_identity());
+        let function = inner.activation.as_ref().map(Activation::function).filter(|f| computed && !f.is_identity());
         let from_input = function.as_ref().is_some_and(ActivationFn::reads_input);
         let fused = inner.cell.fuses_activation() && !from_input;
-        let frame = Frame {
-            name: &self.name,
-            inputs: &tensors,
-            output: &output,
-            saved: &saved,
-            learn: inner.learn,
-            activation: function.as_ref().filter(|_| fused),
-            random_key,
-            grad_output: None,
-            grad_inputs: &[],
-        };
-        let phases = if computed { inner.cell.forward_begin(&frame)? } else { Vec::new() };
-        for (i, phase) in phases.iter().enumerate() {
-            let cell = &*inner.cell;
-            parallel_for(phase.items, phase.cost_ns, &|item| cell.forward(i, item, &frame));
-            inner.cell.forward_end(i, &frame);
-        }
-        let activation = function.filter(|_| computed).map(|f| (f, if from_input { copy_of(&output) } else { output.clone() }));
-        if let Some((f, _)) = activation.as_ref().filter(|_| !fused) {
-            activate(f, &output);
-        }
+        // What the derivative of the activation is computed from.
+        let activation = function.map(|f| (f, if from_input { Tensor::uninit(&shape) } else { output.clone() }));
         let wants_gradient = inputs.iter().any(Var::wants_gradient) || inner.cell.params().iter().any(|p| p.solver.is_some());
+        let images = shape.first().copied().unwrap_or(1);
+        let elements = output.len() + tensors.iter().map(Tensor::len).sum::<usize>();
         let node =
-            Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (inner.learn, random_key, activation), computed);
+            Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (learn, random_key, activation.clone()), computed);
+        if computed {
+            let own = activation.as_ref().filter(|_| fused).map(|(f, _)| f.clone());
+            queue.push(Body::Forward(inner, node.clone(), own), images, elements)?;
+            if let Some((f, kept)) = activation.filter(|_| !fused) {
+                activate(f, from_input.then_some(kept), output.clone(), queue);
+            }
+        }
         Ok(Var::made_by(output, node, wants_gradient))
     }
 
     /// Brings the inputs into the form that the cell takes.
-    fn join(&self, how: Inputs, inputs: &[Var<T>]) -> Result<Vec<Tensor<T>>> {
+    fn join(&self, how: Inputs, inputs: &[Var<T>], queue: &mut Queue<'_, T>) -> Result<Vec<Tensor<T>>> {
         let Some(first) = inputs.first() else {
             return Err(Error::shape(&self.name, "inputs", "at least one tensor", "none"));
         };
         if how == Inputs::One && inputs.len() != 1 {
             return Err(Error::shape(&self.name, "inputs", "one tensor", format!("{} tensors", inputs.len())));
+        }
+        // What waits in the queue must be there before it is copied.
+        let lies = |t: &Tensor<T>| t.is_channels_last() && t.buffer().has_slack() && (t.shape().len() == 4 || how == Inputs::Any);
+        if !inputs.iter().all(|v| lies(v.tensor())) {
+            queue.flush();
         }
         if how == Inputs::Any {
             let any = |t: &Tensor<T>| {
@@ -197,6 +202,7 @@ impl<T: Float> Unit<T> {
         let mut tensors = inputs.iter().map(|v| four(v.tensor())).collect::<Result<Vec<_>>>()?;
         let same_size = |t: &[Tensor<T>]| t.iter().all(|x| x.shape()[2..] == t[0].shape()[2..]);
         if how == Inputs::Flattened && !same_size(&tensors) {
+            queue.flush();
             tensors = tensors.iter().map(|t| t.reshaped(&[t.shape()[0], t.shape()[1..].iter().product(), 1, 1])).collect::<Result<_>>()?;
         }
         let n = dims4(first.tensor().shape())[0];
@@ -208,18 +214,17 @@ impl<T: Float> Unit<T> {
                 let got: Vec<_> = tensors.iter().map(|t| t.shape()[2..].to_vec()).collect();
                 return Err(Error::shape(&self.name, "height and width of all inputs", "the same", format!("{got:?}")));
             }
-            return Ok(vec![concatenate(&tensors)]);
+            return Ok(vec![concatenate(&tensors, queue)]);
         }
         Ok(tensors.iter().map(Tensor::to_channels_last).collect())
     }
 
-    /// Goes back through one recorded pass and returns the gradient of each input.
-    pub(super) fn backward(&self, node: &Node<T>, gy: &Tensor<T>) -> Result<()> {
-        let mut inner = self.lock();
-        let inner = &mut *inner;
+    /// Leaves it to the queue to go back through one recorded pass, and tells the inputs their gradients.
+    pub(super) fn enqueue_backward<'a>(&'a self, node: &Arc<Node<T>>, gy: &Tensor<T>, queue: &mut Queue<'a, T>) -> Result<()> {
         if let Some((f, y)) = &node.activation {
-            deactivate(f, y, gy);
+            deactivate(f.clone(), y.clone(), gy.clone(), queue);
         }
+        let inner = queue.lock(self);
         let wanted: Vec<bool> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();
         let joined = node.tensors.len() < node.inputs.len();
         let grads: Vec<Option<Tensor<T>>> = if joined {
@@ -227,31 +232,17 @@ impl<T: Float> Unit<T> {
         } else {
             wanted.iter().zip(&node.tensors).map(|(w, t)| w.then(|| Tensor::uninit(t.shape()))).collect()
         };
-        let frame = Frame {
-            name: &self.name,
-            inputs: &node.tensors,
-            output: &node.output,
-            saved: &node.saved,
-            learn: node.learn,
-            activation: None,
-            random_key: node.random_key,
-            grad_output: Some(gy),
-            grad_inputs: &grads,
-        };
-        let phases: Vec<Phase> = inner.cell.backward_begin(&frame)?;
-        for (i, phase) in phases.iter().enumerate() {
-            let cell = &*inner.cell;
-            parallel_for(phase.items, phase.cost_ns, &|item| cell.backward(i, item, &frame));
-            inner.cell.backward_end(i, &frame);
-        }
+        let images = gy.shape().first().copied().unwrap_or(1);
+        let elements = 2 * gy.len() + 2 * node.tensors.iter().map(Tensor::len).sum::<usize>();
+        queue.push(Body::Backward(inner, node.clone(), gy.clone(), grads.clone()), images, elements)?;
         if joined {
             if let Some(Some(g)) = grads.first() {
-                split(g, &node.inputs, &wanted)?;
+                split(g, &node.inputs, &wanted, queue)?;
             }
         } else {
-            for ((v, w), g) in node.inputs.iter().zip(&wanted).zip(grads) {
-                if let (true, Some(g)) = (w, g) {
-                    v.slot().add(g.reshaped_like(v.tensor().shape())?);
+            for (v, g) in node.inputs.iter().zip(grads) {
+                if let Some(g) = g {
+                    v.slot().add(g.reshaped_like(v.tensor().shape(), queue)?, queue);
                 }
             }
         }
@@ -260,61 +251,67 @@ impl<T: Float> Unit<T> {
 }
 
 impl<T: Float> Tensor<T> {
-    fn reshaped_like(self, shape: &[usize]) -> Result<Self> {
-        if self.shape() == shape { Ok(self) } else { Ok(self.reshaped(shape)?.to_channels_last()) }
+    fn reshaped_like(self, shape: &[usize], queue: &mut Queue<'_, T>) -> Result<Self> {
+        if self.shape() == shape {
+            return Ok(self);
+        }
+        queue.flush();
+        Ok(self.reshaped(shape)?.to_channels_last())
+    }
+
+    /// Images, and elements of each.
+    fn images(&self) -> (usize, usize) {
+        let n = self.shape().first().copied().unwrap_or(1).max(1);
+        (n, self.len() / n)
     }
 }
 
-fn activate<T: Float>(f: &ActivationFn, y: &Tensor<T>) {
-    let (items, chunk) = chunks(y.len());
-    parallel_for(items, y.len(), &|i| {
-        let n = chunk.min(y.len() - i * chunk);
-        // SAFETY: chunks are disjoint.
-        f.forward(unsafe { y.part_mut(i * chunk, n) });
+/// Applies an activation in place; `kept` gets what was there before.
+fn activate<T: Float>(f: ActivationFn, kept: Option<Tensor<T>>, y: Tensor<T>, queue: &mut Queue<'_, T>) {
+    let (n, each) = y.images();
+    queue.push_plain(n, each, move |images| {
+        // SAFETY: items are disjoint.
+        let y = unsafe { y.part_mut(images.start * each, images.len() * each) };
+        if let Some(kept) = &kept {
+            // SAFETY: as above; the fresh tensor has no other user.
+            unsafe { kept.part_mut(images.start * each, images.len() * each) }.copy_from_slice(y);
+        }
+        f.forward(y);
     });
 }
 
-/// A tensor of its own with the same values, which are one run of memory.
-fn copy_of<T: Float>(t: &Tensor<T>) -> Tensor<T> {
-    let copy = Tensor::uninit(t.shape());
-    let (items, chunk) = chunks(t.len());
-    parallel_for(items, t.len() / 4, &|i| {
-        let n = chunk.min(t.len() - i * chunk);
-        // SAFETY: chunks are disjoint, and the fresh tensor has no other user.
-        unsafe { copy.part_mut(i * chunk, n) }.copy_from_slice(t.part(i * chunk, n));
-    });
-    copy
-}
-
-fn deactivate<T: Float>(f: &ActivationFn, y: &Tensor<T>, gy: &Tensor<T>) {
-    let (items, chunk) = chunks(y.len());
-    parallel_for(items, y.len() / 4, &|i| {
-        let n = chunk.min(y.len() - i * chunk);
-        // SAFETY: chunks are disjoint.
-        f.backward(y.part(i * chunk, n), unsafe { gy.part_mut(i * chunk, n) });
+fn deactivate<T: Float>(f: ActivationFn, y: Tensor<T>, gy: Tensor<T>, queue: &mut Queue<'_, T>) {
+    let (n, each) = y.images();
+    queue.push_plain(n, each, move |images| {
+        let (start, len) = (images.start * each, images.len() * each);
+        // SAFETY: items are disjoint.
+        f.backward(y.part(start, len), unsafe { gy.part_mut(start, len) });
     });
 }
 
 /// Joins channels-last tensors of one size along channels.
-fn concatenate<T: Float>(tensors: &[Tensor<T>]) -> Tensor<T> {
+fn concatenate<T: Float>(tensors: &[Tensor<T>], queue: &mut Queue<'_, T>) -> Tensor<T> {
     let [n, _, h, w] = dims4(tensors[0].shape());
     let c: usize = tensors.iter().map(|t| t.shape()[1]).sum();
     let joined = Tensor::uninit(&[n, c, h, w]);
-    let mut at = 0;
-    for t in tensors {
-        let t = t.to_channels_last();
-        let ct = t.shape()[1];
-        for p in 0..n * h * w {
-            // SAFETY: the fresh tensor has no other user.
-            unsafe { joined.part_mut(p * c + at, ct) }.copy_from_slice(t.part(p * ct, ct));
+    let parts: Vec<Tensor<T>> = tensors.iter().map(Tensor::to_channels_last).collect();
+    let to = joined.clone();
+    queue.push_plain(n, h * w * c, move |images| {
+        let mut at = 0;
+        for t in &parts {
+            let ct = t.shape()[1];
+            for p in images.start * h * w..images.end * h * w {
+                // SAFETY: items are disjoint, and the fresh tensor has no other user.
+                unsafe { to.part_mut(p * c + at, ct) }.copy_from_slice(t.part(p * ct, ct));
+            }
+            at += ct;
         }
-        at += ct;
-    }
+    });
     joined
 }
 
 /// Gives each input its channels of a joined gradient.
-fn split<T: Float>(g: &Tensor<T>, inputs: &[Var<T>], wanted: &[bool]) -> Result<()> {
+fn split<T: Float>(g: &Tensor<T>, inputs: &[Var<T>], wanted: &[bool], queue: &mut Queue<'_, T>) -> Result<()> {
     let [n, c, h, w] = dims4(g.shape());
     let mut at = 0;
     for (v, wanted) in inputs.iter().zip(wanted) {
@@ -323,11 +320,14 @@ fn split<T: Float>(g: &Tensor<T>, inputs: &[Var<T>], wanted: &[bool]) -> Result<
         let ct = if [d[2], d[3]] == [h, w] { d[1] } else { d[1] * d[2] * d[3] };
         if *wanted {
             let part = Tensor::uninit(&[n, ct, h, w]);
-            for p in 0..n * h * w {
-                // SAFETY: the fresh tensor has no other user.
-                unsafe { part.part_mut(p * ct, ct) }.copy_from_slice(g.part(p * c + at, ct));
-            }
-            v.slot().add(part.reshaped_like(v.tensor().shape())?);
+            let (from, to, first) = (g.clone(), part.clone(), at);
+            queue.push_plain(n, h * w * ct, move |images| {
+                for p in images.start * h * w..images.end * h * w {
+                    // SAFETY: items are disjoint, and the fresh tensor has no other user.
+                    unsafe { to.part_mut(p * ct, ct) }.copy_from_slice(from.part(p * c + first, ct));
+                }
+            });
+            v.slot().add(part.reshaped_like(v.tensor().shape(), queue)?, queue);
         }
         at += ct;
     }
@@ -336,21 +336,25 @@ fn split<T: Float>(g: &Tensor<T>, inputs: &[Var<T>], wanted: &[bool]) -> Result<
 
 impl<T: Float> Slot<T> {
     /// Adds a gradient to what other branches have sent.
-    pub(super) fn add(&self, g: Tensor<T>) {
+    pub(super) fn add(&self, g: Tensor<T>, queue: &mut Queue<'_, T>) {
         let mut held = self.lock();
-        match held.as_ref() {
-            None => *held = Some(g),
-            Some(sum) => {
-                let g = if g.is_channels_last() == sum.is_channels_last() { g } else { g.to_channels_last() };
-                let (items, chunk) = chunks(g.len());
-                parallel_for(items, g.len() / 4, &|i| {
-                    let n = chunk.min(g.len() - i * chunk);
-                    // SAFETY: chunks are disjoint.
-                    let to = unsafe { sum.part_mut(i * chunk, n) };
-                    to.iter_mut().zip(g.part(i * chunk, n)).for_each(|(a, b)| *a += *b);
-                });
-            }
-        }
+        let Some(sum) = held.as_ref() else {
+            *held = Some(g);
+            return;
+        };
+        let g = if g.is_channels_last() == sum.is_channels_last() {
+            g
+        } else {
+            queue.flush();
+            g.to_channels_last()
+        };
+        let (sum, (n, each)) = (sum.clone(), g.images());
+        queue.push_plain(n, each, move |images| {
+            let (start, len) = (images.start * each, images.len() * each);
+            // SAFETY: items are disjoint.
+            let to = unsafe { sum.part_mut(start, len) };
+            to.iter_mut().zip(g.part(start, len)).for_each(|(a, b)| *a += *b);
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Variables and recorded passes.
 
+use super::queue::Queue;
 use super::unit::Unit;
 use super::update;
 use crate::activation::ActivationFn;
@@ -194,12 +195,14 @@ impl<T: Float> Var<T> {
         // SAFETY: the fresh tensor has no other user.
         unsafe { own.part_mut(0, own.len()) }.copy_from_slice(lies.part(0, lies.len()));
         *self.slot.lock() = Some(own);
-        for node in nodes {
+        let mut queue = Queue::new();
+        for node in &nodes {
             let gy = node.slot.lock().clone();
             if let Some(gy) = gy {
-                node.unit.backward(&node, &gy)?;
+                node.unit.enqueue_backward(node, &gy, &mut queue)?;
             }
         }
+        queue.flush();
         Ok(())
     }
 

@@ -1,0 +1,291 @@
+//! Runs the passes of many cells with few meetings of the threads.
+//!
+//! A [`Queue`] takes passes in the order in which they depend on each other and computes them when it must: at its end,
+//! before a cell that it already holds, or where a cell needs the whole batch. What waits in it is a list of phases. Those
+//! whose items belong to images of their own form a *chain*: the batch is cut into shards, and a thread takes a shard through
+//! all phases of the chain while its activations stay in the cache. Where a batch has too few images for the threads, the
+//! phases run one after the other, each on all threads. Items are the same either way, and so are the bits.
+
+use super::unit::Inner;
+use super::var::Node;
+use crate::activation::ActivationFn;
+use crate::cells::{Frame, Phase, Scope};
+use crate::device::cpu::{parallel_for, threads};
+use crate::tensor::{Float, Tensor};
+use std::ops::Range;
+use std::sync::{Arc, MutexGuard};
+
+/// Bytes of activations of a shard: they stay in the second cache.
+const SHARD_BYTES: usize = 512 * 1024;
+/// Bytes of activations that may wait: cells hold buffers for what they are going to compute.
+const MOST_BYTES: usize = 64 << 20;
+/// Chains that take less than this, in nanoseconds on one core, stay on the calling thread.
+const SERIAL_NS: usize = 10_000;
+/// Elements of an item of plain memory.
+const ITEM: usize = 2048;
+
+/// What a waiting pass computes.
+pub(super) enum Body<'a, T: Float> {
+    /// A forward pass, and the activation that the cell applies itself.
+    Forward(MutexGuard<'a, Inner<T>>, Arc<Node<T>>, Option<ActivationFn>),
+    /// A backward pass: the gradient that arrives, and those of the inputs.
+    Backward(MutexGuard<'a, Inner<T>>, Arc<Node<T>>, Tensor<T>, Vec<Option<Tensor<T>>>),
+    /// Plain memory: called with the images of an item.
+    Plain(Box<dyn Fn(Range<usize>) + Send + Sync + 'a>),
+}
+
+/// Calls `f` with the frame of a forward pass.
+fn forward_frame<T: Float, R>(node: &Node<T>, activation: Option<&ActivationFn>, f: impl FnOnce(&Frame<'_, T>) -> R) -> R {
+    f(&Frame {
+        name: node.unit.name(),
+        inputs: &node.tensors,
+        output: &node.output,
+        saved: &node.saved,
+        learn: node.learn,
+        activation,
+        random_key: node.random_key,
+        grad_output: None,
+        grad_inputs: &[],
+    })
+}
+
+/// Calls `f` with the frame of a backward pass.
+fn backward_frame<T: Float, R>(node: &Node<T>, gy: &Tensor<T>, grads: &[Option<Tensor<T>>], f: impl FnOnce(&Frame<'_, T>) -> R) -> R {
+    f(&Frame {
+        name: node.unit.name(),
+        inputs: &node.tensors,
+        output: &node.output,
+        saved: &node.saved,
+        learn: node.learn,
+        activation: None,
+        random_key: node.random_key,
+        grad_output: Some(gy),
+        grad_inputs: grads,
+    })
+}
+
+impl<T: Float> Body<'_, T> {
+    /// Prepares the cell and returns the phases.
+    fn begin(&mut self) -> crate::Result<Vec<Phase>> {
+        match self {
+            Body::Forward(inner, node, activation) => forward_frame(node, activation.as_ref(), |f| inner.cell.forward_begin(f)),
+            Body::Backward(inner, node, gy, grads) => backward_frame(node, gy, grads, |f| inner.cell.backward_begin(f)),
+            Body::Plain(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Runs some items of a phase, whose images are cut in blocks.
+    fn run(&self, phase: usize, items: Range<usize>, block: usize, images: usize) {
+        match self {
+            Body::Forward(inner, node, activation) => {
+                forward_frame(node, activation.as_ref(), |f| items.for_each(|i| inner.cell.forward(phase, i, f)));
+            }
+            Body::Backward(inner, node, gy, grads) => {
+                backward_frame(node, gy, grads, |f| items.for_each(|i| inner.cell.backward(phase, i, f)));
+            }
+            Body::Plain(f) => items.for_each(|i| f(i * block..((i + 1) * block).min(images))),
+        }
+    }
+
+    fn end(&mut self, phase: usize) {
+        match self {
+            Body::Forward(inner, node, activation) => forward_frame(node, activation.as_ref(), |f| inner.cell.forward_end(phase, f)),
+            Body::Backward(inner, node, gy, grads) => backward_frame(node, gy, grads, |f| inner.cell.backward_end(phase, f)),
+            Body::Plain(_) => {}
+        }
+    }
+}
+
+/// A pass that waits.
+struct Work<'a, T: Float> {
+    body: Body<'a, T>,
+    phases: Vec<Phase>,
+    /// Phases that have run.
+    done: Vec<bool>,
+    images: usize,
+    /// Bytes of the activations that it reads and writes.
+    bytes: usize,
+}
+
+impl<T: Float> Work<'_, T> {
+    fn block(&self, phase: usize) -> usize {
+        match self.phases[phase].scope {
+            Scope::Images { block } => block,
+            _ => 1,
+        }
+    }
+
+    /// The items of a phase that belong to some images.
+    fn items_of(&self, phase: usize, images: &Range<usize>) -> Range<usize> {
+        let block = self.block(phase);
+        let per_block = self.phases[phase].items / self.images.div_ceil(block);
+        images.start / block * per_block..images.end.div_ceil(block) * per_block
+    }
+
+    fn run(&self, phase: usize, items: Range<usize>) {
+        self.body.run(phase, items, self.block(phase), self.images);
+    }
+}
+
+/// A place in the queue: a pass and one of its phases.
+type Place = (usize, usize);
+
+/// Passes that wait to be computed.
+pub(super) struct Queue<'a, T: Float> {
+    works: Vec<Work<'a, T>>,
+    bytes: usize,
+}
+
+impl<'a, T: Float> Queue<'a, T> {
+    pub(super) fn new() -> Self {
+        Queue { works: Vec::new(), bytes: 0 }
+    }
+
+    /// Locks a unit; if this queue, or somebody else, holds it, all that waits is computed first.
+    pub(super) fn lock(&mut self, unit: &'a super::Unit<T>) -> MutexGuard<'a, Inner<T>> {
+        if let Some(inner) = unit.try_lock() {
+            return inner;
+        }
+        // Nobody waits for a lock while holding others, so nobody waits for ever.
+        self.flush();
+        unit.lock()
+    }
+
+    /// Adds the pass of a cell over `images` images that touches `elements` elements of activations.
+    ///
+    /// # Errors
+    /// Those of the cell.
+    pub(super) fn push(&mut self, mut body: Body<'a, T>, images: usize, elements: usize) -> crate::Result<()> {
+        let phases = body.begin()?;
+        self.add(body, phases, images, elements);
+        Ok(())
+    }
+
+    /// Adds a function of images that each take `elements` elements.
+    pub(super) fn push_plain(&mut self, images: usize, elements: usize, f: impl Fn(Range<usize>) + Send + Sync + 'a) {
+        let block = (ITEM / elements.max(1)).clamp(1, 16).next_power_of_two();
+        let phase = Phase::streaming(images.div_ceil(block), images * elements).by_image(block);
+        self.add(Body::Plain(Box::new(f)), vec![phase], images, images * elements);
+    }
+
+    fn add(&mut self, body: Body<'a, T>, phases: Vec<Phase>, images: usize, elements: usize) {
+        let whole = phases.iter().any(|p| p.scope == Scope::Whole);
+        if self.works.last().is_some_and(|w| w.images != images) || (whole && !self.works.is_empty()) {
+            self.flush();
+        }
+        let barrier = phases.iter().rposition(|p| p.barrier);
+        let bytes = elements * size_of::<T>();
+        self.bytes += bytes;
+        let done = vec![false; phases.len()];
+        self.works.push(Work { body, phases, done, images, bytes });
+        if whole || self.bytes > MOST_BYTES {
+            self.flush();
+        } else if let Some(last) = barrier {
+            self.run_until(last + 1);
+        }
+    }
+
+    /// Computes all that waits.
+    pub(super) fn flush(&mut self) {
+        let phases = self.works.last().map_or(0, |w| w.phases.len());
+        self.run_until(phases);
+    }
+
+    /// Computes all that waits but the phases of the last pass from number `end` on.
+    fn run_until(&mut self, end: usize) {
+        let last = self.works.len().saturating_sub(1);
+        let waits = |w: &usize, p: &usize| *w < last || *p < end;
+        let places: Vec<Place> = (0..self.works.len())
+            .flat_map(|w| (0..self.works[w].phases.len()).map(move |p| (w, p)))
+            .filter(|(w, p)| waits(w, p) && !self.works[*w].done[*p])
+            .collect();
+        let scope = |q: &Self, place: Place| q.works[place.0].phases[place.1].scope;
+        let before: Vec<Place> = places.iter().copied().filter(|p| scope(self, *p) == Scope::Before).collect();
+        self.together(&before);
+        let mut chain: Vec<Place> = Vec::new();
+        let mut after: Vec<Place> = Vec::new();
+        for place in places {
+            match scope(self, place) {
+                Scope::Before => {}
+                Scope::Images { .. } => {
+                    chain.push(place);
+                    if self.works[place.0].phases[place.1].barrier {
+                        self.chain(&std::mem::take(&mut chain));
+                    }
+                }
+                Scope::After => after.push(place),
+                Scope::Whole => {
+                    self.chain(&std::mem::take(&mut chain));
+                    self.together(&[place]);
+                }
+            }
+        }
+        self.chain(&chain);
+        // The first of each pass together, then the second ...
+        while !after.is_empty() {
+            let mut later = Vec::new();
+            let mut now: Vec<Place> = Vec::new();
+            for place in after {
+                if now.iter().any(|p| p.0 == place.0) { later.push(place) } else { now.push(place) }
+            }
+            self.together(&now);
+            after = later;
+        }
+        self.works.retain(|w| w.done.contains(&false));
+        self.bytes = self.works.iter().map(|w| w.bytes).sum();
+    }
+
+    /// Runs phases that do not depend on each other.
+    fn together(&mut self, places: &[Place]) {
+        let items = |w: &Place| self.works[w.0].phases[w.1].items;
+        let mut ends: Vec<usize> = Vec::with_capacity(places.len());
+        for place in places {
+            ends.push(ends.last().unwrap_or(&0) + items(place));
+        }
+        let cost = places.iter().map(|p| self.works[p.0].phases[p.1].cost_ns).sum();
+        let works = &self.works;
+        parallel_for(ends.last().copied().unwrap_or(0), cost, &|item| {
+            let at = ends.partition_point(|end| *end <= item);
+            let first = if at == 0 { 0 } else { ends[at - 1] };
+            let (w, p) = places[at];
+            works[w].run(p, item - first..item - first + 1);
+        });
+        self.ended(places);
+    }
+
+    /// Runs phases by image, each of which may depend on those before it.
+    fn chain(&mut self, places: &[Place]) {
+        let Some(first) = places.first() else { return };
+        let images = self.works[first.0].images;
+        let block = places.iter().map(|(w, p)| self.works[*w].block(*p)).max().unwrap_or(1);
+        let (blocks, threads) = (images.div_ceil(block), threads());
+        let cost: usize = places.iter().map(|(w, p)| self.works[*w].phases[*p].cost_ns).sum();
+        // The share of the threads' time that is used if every block takes the same time.
+        let even = blocks * 5 >= blocks.next_multiple_of(threads) * 4;
+        if places.len() == 1 || !(even || cost < SERIAL_NS) {
+            for place in places {
+                self.together(&[*place]);
+            }
+            return;
+        }
+        let bytes: usize = self.works.iter().map(|w| w.bytes).sum();
+        let wanted = (bytes / SHARD_BYTES).clamp(if threads == 1 { 1 } else { 4 * threads }, blocks.max(4 * threads));
+        let shards = if cost < SERIAL_NS { 1 } else { wanted.min(blocks) };
+        let works = &self.works;
+        parallel_for(shards, cost, &|shard| {
+            let part = shard * blocks / shards * block..((shard + 1) * blocks / shards * block).min(images);
+            for (w, p) in places {
+                works[*w].run(*p, works[*w].items_of(*p, &part));
+            }
+        });
+        self.ended(places);
+    }
+
+    fn ended(&mut self, places: &[Place]) {
+        for (w, p) in places {
+            let work = &mut self.works[*w];
+            work.body.end(*p);
+            work.done[*p] = true;
+        }
+    }
+}
