@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from n2d2.cells.neural_network_cell import NeuralNetworkCell
+    from n2d2.cells.plan import Run
     from n2d2.deepnet import DeepNet
 
     Array = npt.NDArray[Any]
@@ -181,9 +182,9 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_array",
-        "_call",
         "_datatype",
         "_deepnet",
+        "_link",
         "_loss_source",
         "_placeholder",
         "_var",
@@ -196,8 +197,8 @@ class Tensor:
     _datatype: str
     _var: _core.Var | None
     """The place in the graph; None until a cell reads the tensor."""
-    _call: Call | None
-    """The call of a cell that made it."""
+    _link: Call | tuple[Run, int] | None
+    """The call of a cell that made it, or the run of a network and a place in it."""
     _deepnet: DeepNet
     """The graph without cells of a tensor that no cell made; the slot is empty until somebody asks."""
     _loss_source: LossSource | None
@@ -256,7 +257,7 @@ class Tensor:
 
     def _start(self, cell: Producer | None) -> None:
         self._var = None
-        self._call = None
+        self._link = None
         self._loss_source = None
         self._wants_gradient = True
         self._placeholder = None
@@ -283,6 +284,16 @@ class Tensor:
         return tensor
 
     @property
+    def _call(self) -> Call | None:
+        """The call of a cell that made it."""
+        link = self._link
+        if link is not None and len(link) == 2:
+            run, place = link
+            self._link = call = run.call(place)
+            return call
+        return link
+
+    @property
     def _data(self) -> Array:
         if self._array is None:
             assert self._var is not None
@@ -291,7 +302,7 @@ class Tensor:
 
     def _as_var(self, owner: str, any_rank: bool = False) -> _core.Var:
         """The place in the graph, for the cell called `owner` that reads the tensor, as it is if of `any_rank`."""
-        if self._var is None or (self._call is None and any_rank and self._var.shape != self.shape()):
+        if self._var is None or (self._link is None and any_rank and self._var.shape != self.shape()):
             import numpy as np
 
             array = self._data

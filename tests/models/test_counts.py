@@ -129,7 +129,7 @@ def statistics(cell: NeuralNetworkCell) -> tuple[int, int]:
         return cell.N2D2().statistics([[1, cell.nb_inputs, 1, 1]])
     batch, _, height, width = cell.get_inputs().shape()
     if isinstance(cell, ElemWise):
-        return cell.N2D2().statistics([t.shape() for t in cell._inputs])
+        return cell.N2D2().statistics([t.shape() for t in cell._called()[0]])
     return cell.N2D2().statistics([[batch, cell.get_nb_channels(), height, width]])
 
 

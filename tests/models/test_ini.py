@@ -46,7 +46,7 @@ def described(model: Block) -> dict[str, tuple[int, int, list[int], str]]:
     """For each cell the parameters, multiply-accumulates, size of the output and activation."""
     made = {}
     for cell in model._layers():
-        shapes = [t.shape() for t in cell._inputs]
+        shapes = [t.shape() for t in cell._called()[0]]
         if not isinstance(cell, ElemWise) and len(shapes) > 1:
             shapes = [[shapes[0][0], sum(s[1] for s in shapes), *shapes[0][2:]]]
         params, macs = cell.N2D2().statistics(shapes)

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 # Packages whose modules are parts of one thing, which the package itself offers; and those that are offered themselves.
-WHOLE = ("n2d2.cli.", "n2d2.ini.", "n2d2.onnx.")
+WHOLE = ("n2d2.cells.plan", "n2d2.cli.", "n2d2.ini.", "n2d2.onnx.")
 OFFERED = ("n2d2.onnx.backend",)
 
 

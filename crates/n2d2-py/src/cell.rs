@@ -210,6 +210,34 @@ impl Cell {
     }
 }
 
+/// Calls of cells, one after the other.
+#[pyclass(frozen, module = "n2d2._core")]
+pub struct Plan {
+    cells: Vec<Py<Cell>>,
+    steps: Vec<graph::Step<f32>>,
+}
+
+#[pymethods]
+impl Plan {
+    /// A plan that calls `cells`; `reads` of each holds places, first those of the inputs, then those of the cells before it.
+    #[new]
+    fn new(cells: Vec<Py<Cell>>, reads: Vec<Vec<usize>>, inputs: usize) -> PyResult<Self> {
+        let units: Vec<_> = cells.iter().map(|c| c.get().unit.clone()).collect();
+        let steps = guard(|| graph::steps(units, reads, inputs))?;
+        Ok(Plan { cells, steps })
+    }
+
+    /// Computes the outputs of all cells and records the passes.
+    fn call(&self, py: Python<'_>, inputs: Vec<Bound<'_, Var>>) -> PyResult<Vec<Var>> {
+        let inputs: Vec<graph::Var<f32>> = inputs.iter().map(|v| v.get().0.clone()).collect();
+        let outputs = compute(py, || {
+            self.cells.iter().for_each(|c| c.get().touch());
+            graph::call_all(&self.steps, &inputs)
+        })?;
+        Ok(outputs.into_iter().map(Var).collect())
+    }
+}
+
 /// The class names of all cells of the engine.
 #[pyfunction]
 fn cell_kinds() -> Vec<&'static str> {
@@ -219,5 +247,6 @@ fn cell_kinds() -> Vec<&'static str> {
 /// Adds the class to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(cell_kinds, m)?)?;
+    m.add_class::<Plan>()?;
     m.add_class::<Cell>()
 }

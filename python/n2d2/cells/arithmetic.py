@@ -73,6 +73,7 @@ class Arithmetic(NeuralNetworkCell):
 
     _exports = ()
     _any_rank = True
+    _direct = True
 
     operation = Parameter[str]("option", prefix="Operation")
     constant = Parameter["npt.NDArray[Any] | None"]("option", check=lambda owner, _, value: _array(owner, value))

@@ -100,6 +100,8 @@ class BatchNorm2d(Trainable):
     scale_solver = Parameter[Solver]("object")
     bias_solver = Parameter[Solver]("object")
 
+    _direct = True
+
     def __init__(
         self,
         nb_inputs: int,

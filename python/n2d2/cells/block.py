@@ -190,7 +190,7 @@ class Block(Cell):
         called = [cell for cell in self._layers() if cell._output is not None]
         if not called:
             return None
-        ends = _connected_ends([cell._call for cell in called])
+        ends = _connected_ends([cell._called()[4] for cell in called])
         if len(ends) == 1:
             return ends[0][0].get_deepnet()
         net = None if self._deepnet is None else self._deepnet()

@@ -13,6 +13,7 @@ from n2d2.utils import generate_name
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from n2d2.cells.plan import Step
     from n2d2.deepnet import DeepNet
 
 
@@ -111,6 +112,10 @@ class Cell(ABC):
             dir_name (str): Folder.
             ignore_not_exists (bool, optional): If True, a missing file changes nothing, default=False.
         """
+
+    def _plan(self, places: list[int], steps: list[Step], inputs: int) -> list[int] | None:
+        """Adds its calls for the values at some places; where its outputs are, or None if only Python knows."""
+        return None
 
     def _text_at(self, level: int) -> str:
         """The printed form at a level of nesting."""

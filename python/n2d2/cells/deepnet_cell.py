@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from n2d2.cells.block import Block
+from n2d2.cells.plan import Plan, Step
 from n2d2.deepnet import DeepNet
 from n2d2.error_handler import StateError, UnknownCellError, WrongInputType, WrongValue
 from n2d2.interface import Interface
@@ -27,19 +28,8 @@ if TYPE_CHECKING:
     from n2d2.train.callback import Callback
 
 
-class _Step(NamedTuple):
-    """A call of a cell: `reads` holds places, first those of the inputs, then those of the steps."""
-
-    cell: NeuralNetworkCell
-    reads: tuple[int, ...]
-
-
-class _Graph(NamedTuple):
-    """The steps of a network in an order in which each comes after what it reads, and the places of its outputs."""
-
-    inputs: int
-    steps: tuple[_Step, ...]
-    ends: tuple[int, ...]
+class _Graph(Plan):
+    """The graph of a network."""
 
     def cells(self) -> list[NeuralNetworkCell]:
         """The cells, layer by layer, each once."""
@@ -52,14 +42,6 @@ class _Graph(NamedTuple):
     def end_cell(self, place: int) -> NeuralNetworkCell:
         """The cell at a place that is not an input."""
         return self.steps[place - self.inputs].cell
-
-    def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """The outputs for some inputs."""
-        values = list(tensors)
-        for cell, reads in self.steps:
-            read = [values[place] for place in reads]
-            values.append(cell(read[0] if len(read) == 1 else Interface._of(read)))
-        return [values[place] for place in self.ends]
 
     def without(self, name: str, reconnect: bool) -> _Graph:
         """The graph without the steps of a cell, and without those that nobody reads then."""
@@ -84,13 +66,13 @@ class _Graph(NamedTuple):
                 needed.add(place)
                 stack.extend(reads[place - self.inputs])
         places = {place: place for place in range(self.inputs)}
-        steps: list[_Step] = []
+        steps: list[Step] = []
         for i, step in enumerate(self.steps):
             if self.inputs + i in needed:
                 if not reads[i]:
                     raise StateError(f"remove: without `{name}`, `{step.cell.name}` would read nothing; reconnect it")
                 places[self.inputs + i] = self.inputs + len(steps)
-                steps.append(_Step(step.cell, tuple(places[p] for p in reads[i])))
+                steps.append(Step(step.cell, tuple(places[p] for p in reads[i])))
         return _Graph(self.inputs, tuple(steps), tuple(places[p] for p in ends))
 
 
@@ -99,11 +81,11 @@ def _graph_of(ends: Sequence[Call], inputs: Sequence[Tensor]) -> _Graph:
     from n2d2.deepnet import _ordered
 
     places = {id(tensor): i for i, tensor in enumerate(inputs)}
-    steps: list[_Step] = []
+    steps: list[Step] = []
     for item in _ordered(ends):
         if isinstance(item, tuple):
             places[id(item)] = len(inputs) + len(steps)
-            steps.append(_Step(item[0], tuple(places[id(parent)] for parent in item[2])))
+            steps.append(Step(item[0], tuple(places[id(parent)] for parent in item[2])))
         elif id(item) not in places:
             raise StateError(
                 "DeepNetCell: a cell reads a tensor that is no input of the network; let a provider give it"

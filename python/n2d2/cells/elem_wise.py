@@ -72,6 +72,8 @@ class ElemWise(NeuralNetworkCell):
     weights = Parameter[list[float]]("option", _floats)
     shifts = Parameter[list[float]]("option", _floats)
 
+    _direct = True
+
     def __init__(
         self,
         *,
@@ -101,9 +103,10 @@ class ElemWise(NeuralNetworkCell):
             >>> list(n2d2.cells.ElemWise(operation="Max")(n2d2.Interface([a, b])))
             [5.0, 5.0]
         """
-        output = super().__call__(inputs)
-        count = output.dimZ() if self.mode == "PerChannel" else len(self._inputs)
+        return super().__call__(inputs)
+
+    def _note_shapes(self, inputs: list[list[int]], output: list[int]) -> None:
+        count = output[1] if self.mode == "PerChannel" else len(inputs)
         for name, missing in (("weights", 1.0), ("shifts", 0.0)):
             given = self._values[name]
             self._values[name] = given + [missing] * (count - len(given))
-        return output

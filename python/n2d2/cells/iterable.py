@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from n2d2.cells.block import Block
 from n2d2.error_handler import WrongInputType, WrongValue
@@ -27,6 +27,9 @@ class Iterable(Block):
         Traceback (most recent call last):
         TypeError: Iterable is abstract: use n2d2.cells.Sequence or n2d2.cells.Layer
     """
+
+    _changes: ClassVar[int] = 0
+    """Number of changes of all containers: plans made before the last one do not hold."""
 
     def __init__(self, cells: list[Cell], name: str | None = None) -> None:
         if type(self) is Iterable:
@@ -65,6 +68,7 @@ class Iterable(Block):
         self._check_new(cell)
         self._cells[cell.name] = cell
         self._order.insert(index, cell)
+        Iterable._changes += 1
 
     def append(self, cell: Cell) -> None:
         """Adds a cell at the end.
@@ -123,5 +127,6 @@ class Iterable(Block):
             ['fc']
         """
         del self._order[self.index(cell)]
+        Iterable._changes += 1
         if all(own is not cell for own in self._order):
             del self._cells[cell.name]

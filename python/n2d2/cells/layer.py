@@ -10,6 +10,7 @@ from n2d2.interface import Interface
 
 if TYPE_CHECKING:
     from n2d2.cells.cell import Cell
+    from n2d2.cells.plan import Step
     from n2d2.tensor import Tensor
 
 
@@ -74,3 +75,14 @@ class Layer(Iterable):
                 raise ShapeError(f"{self._name}: mapping gives no input to cell {j}, `{cell.name}`")
             outputs.extend(cell(Interface(selected)).get_tensors())
         return Interface(outputs)
+
+    def _plan(self, places: list[int], steps: list[Step], inputs: int) -> list[int] | None:
+        if type(self).__call__ is not Layer.__call__ or self.mapping is not None or not self._order:
+            return None
+        outputs: list[int] = []
+        for cell in self._order:
+            of_cell = cell._plan(places, steps, inputs)
+            if of_cell is None:
+                return None
+            outputs.extend(of_cell)
+        return outputs

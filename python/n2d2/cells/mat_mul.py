@@ -49,6 +49,7 @@ class MatMul(NeuralNetworkCell):
 
     _exports = ()
     _any_rank = True
+    _direct = True
 
     def __init__(
         self,

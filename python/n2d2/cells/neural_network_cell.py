@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
+    from n2d2.cells.plan import Run, Step
     from n2d2.deepnet import DeepNet
     from n2d2.interface import Interface
     from n2d2.tensor import Call
+
+    # The inputs and the output of a call, their places in the graph (tensors may be detached from theirs), the call.
+    Pass = tuple[list[Tensor], Tensor, list[_core.Var], _core.Var, Call]
 
 EXPORTS = ("C", "CPP", "CPP_TensorRT", "CPP_STM32")
 
@@ -61,13 +65,19 @@ class NeuralNetworkCell(Parametrised, Cell):
     _inferred: ClassVar[frozenset[str]] = frozenset()
     """Parameters that the class takes from its input: they are None for the engine."""
 
+    _direct: ClassVar[bool] = True
+    """True if `__call__` does nothing but call the engine's cell; set for each class that defines one."""
+    _notes_shapes: ClassVar[bool] = False
+    """True if the class remembers shapes of its last call."""
+
     _handle: _core.Cell
-    _inputs: list[Tensor]
-    _output: Tensor | None
-    # The places of the last call in its graph: tensors may be detached from theirs.
-    _input_vars: list[_core.Var]
-    _output_var: _core.Var
-    _call: Call
+    _pass: Pass | tuple[Run, int] | None
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._notes_shapes = cls._note_shapes is not NeuralNetworkCell._note_shapes
+        if "__call__" in cls.__dict__ and "_direct" not in cls.__dict__:
+            cls._direct = False
 
     @abstractmethod
     def __init__(
@@ -84,7 +94,7 @@ class NeuralNetworkCell(Parametrised, Cell):
         refuse_unknown(self.get_type(), given["unknown"], type(self).__init__)
         Cell.__init__(self, given["name"])
         self._model, self._datatype = check_model(self._name, given["model"], given.get("datatype"))
-        self._inputs, self._output, self._values = [], None, {}
+        self._pass, self._values = None, {}
         scalars = {n: p for n, p in self._parameters.items() if p.store != "object"}
         for name, p in scalars.items():
             self._values[name] = given[name] if p.check is None else p.check(self._name, name, given[name])
@@ -197,18 +207,43 @@ class NeuralNetworkCell(Parametrised, Cell):
         # A tuple, not an object: this is a part of the time of a small cell.
         behind = [tensors[0]._call or tensors[0]] if len(tensors) == 1 else [t._call or t for t in tensors]
         call: Call = (self, variable, behind, [])
-        output._call = call
+        output._link = call
         # Not by attribute: `__setattr__` would take as long as a small cell.
-        state = self.__dict__
-        state["_inputs"], state["_output"] = tensors, output
-        state["_input_vars"], state["_output_var"] = variables, variable
-        state["_call"] = call
+        self.__dict__["_pass"] = tensors, output, variables, variable, call
+        if self._notes_shapes:
+            self._note_shapes([v.shape for v in variables], variable.shape)
         return output
 
-    def _called(self) -> Tensor:
-        if self._output is None:
+    def _plan(self, places: list[int], steps: list[Step], inputs: int) -> list[int] | None:
+        from n2d2.cells.plan import Step
+
+        if not self._direct:
+            return None
+        steps.append(Step(self, tuple(places)))
+        return [inputs + len(steps) - 1]
+
+    def _note_shapes(self, inputs: list[list[int]], output: list[int]) -> None:
+        """Learns the shapes of a call, which has been made."""
+
+    def _last(self) -> Pass | None:
+        """The last call."""
+        known = self._pass
+        if known is not None and len(known) == 2:
+            run, place = known
+            self.__dict__["_pass"] = known = run.of(place)
+        return known
+
+    @property
+    def _output(self) -> Tensor | None:
+        """The output of the last call."""
+        last = self._last()
+        return None if last is None else last[1]
+
+    def _called(self) -> Pass:
+        last = self._last()
+        if last is None:
             raise NotInitialized(f"{self._name}: has no inputs and outputs before the first call")
-        return self._output
+        return last
 
     def get_deepnet(self) -> DeepNet | None:
         """The graph behind the output of the last call; None before the first call.
@@ -219,11 +254,12 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> fc.get_deepnet() is None, list(fc(n2d2.Tensor([1, 2])).get_deepnet().get_cells())
             (True, ['fc'])
         """
-        if self._output is None:
+        last = self._last()
+        if last is None:
             return None
         from n2d2.deepnet import DeepNet
 
-        return DeepNet._behind(self._call)
+        return DeepNet._behind(last[4])
 
     def get_inputs(self) -> Tensor:
         """The (first) input tensor of the last call.
@@ -240,8 +276,7 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> cell.get_inputs().shape(), y.shape()
             ([5, 3, 2, 1], [5, 6, 1, 1])
         """
-        self._called()
-        return self._inputs[0]
+        return self._called()[0][0]
 
     def get_outputs(self) -> Tensor:
         """The output tensor of the last call.
@@ -261,7 +296,7 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> cell.get_outputs() is y, y[0]
             (True, 0.5)
         """
-        return self._called()
+        return self._called()[1]
 
     def _gradient(self, variable: _core.Var) -> Tensor:
         import numpy as np
@@ -287,8 +322,7 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> list(cell.get_diffinputs())
             [0.5, -0.5]
         """
-        self._called()
-        return self._gradient(self._output_var)
+        return self._gradient(self._called()[3])
 
     def get_diffoutputs(self, index: int = 0) -> Tensor:
         """The gradient that went back to an input: minus the derivative, of all cells that read the input together.
@@ -310,12 +344,12 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> cell.get_diffoutputs()[0], cell.get_diffoutputs(index=1)[0]
             (5.0, 3.0)
         """
-        self._called()
+        variables = self._called()[2]
         if isinstance(index, bool) or not isinstance(index, int):
             raise WrongInputType(f"{self._name}: index", type(index), int)
-        if not 0 <= index < len(self._inputs):
-            raise WrongValue(f"{self._name}: index", index, f"an integer from 0 to {len(self._inputs) - 1}")
-        return self._gradient(self._input_vars[index])
+        if not 0 <= index < len(variables):
+            raise WrongValue(f"{self._name}: index", index, f"an integer from 0 to {len(variables) - 1}")
+        return self._gradient(variables[index])
 
     def get_input_cells(self) -> list[str]:
         """Names of what made the inputs of the last call.
@@ -327,7 +361,8 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> second.get_input_cells()
             ['first']
         """
-        return [t._source_name() for t in self._inputs]
+        last = self._last()
+        return [] if last is None else [t._source_name() for t in last[0]]
 
     def dims(self) -> list[int]:
         """Sizes of the output in N2D2's order `[width, height, channels, batch]`; `[]` before the first call.
@@ -340,7 +375,8 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> before, pool.dims()
             ([], [10, 9, 4, 8])
         """
-        return [] if self._output is None else self._output.dims()
+        output = self._output
+        return [] if output is None else output.dims()
 
     def get_nb_outputs(self) -> int:
         """Number of output channels; 0 if it is not known before the first call.
@@ -352,7 +388,8 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> flat.get_nb_outputs()
             60
         """
-        return 0 if self._output is None else self._output.dimZ()
+        output = self._output
+        return 0 if output is None else output.dimZ()
 
     def get_nb_channels(self) -> int:
         """Number of input channels; 0 if it is not known before the first call.
@@ -364,7 +401,8 @@ class NeuralNetworkCell(Parametrised, Cell):
             >>> pool.get_nb_channels()
             5
         """
-        return sum(t.dimZ() for t in self._inputs)
+        last = self._last()
+        return 0 if last is None else sum(t.dimZ() for t in last[0])
 
     def learn(self) -> Self:
         """Sets learning mode and returns the cell.
@@ -507,5 +545,5 @@ class NeuralNetworkCell(Parametrised, Cell):
 
     def __str__(self) -> str:
         key = f"{self._model}<{self._datatype}>" if self._key_has_datatype else self._model
-        inputs = f"({self.get_input_cells()})" if self._inputs else ""
+        inputs = f"({self.get_input_cells()})" if self._pass is not None else ""
         return f"'{self._name}' {self.get_type()}({key}){self._parameters_text()}{inputs}"

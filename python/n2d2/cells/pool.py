@@ -160,6 +160,8 @@ class GlobalPool2d(Pool):
 
     _inferred = frozenset({"pool_dims", "stride_dims", "padding_dims"})
 
+    _direct = True
+
     def __init__(
         self,
         *,
@@ -191,6 +193,7 @@ class GlobalPool2d(Pool):
             >>> pool(n2d2.Tensor([1, 2, 7, 5])).shape(), pool.pool_dims
             ([1, 2, 1, 1], [7, 5])
         """
-        output = super().__call__(inputs)
-        self._values["pool_dims"] = self.get_inputs()._as_var(self.name).shape[2:]
-        return output
+        return super().__call__(inputs)
+
+    def _note_shapes(self, inputs: list[list[int]], output: list[int]) -> None:
+        self._values["pool_dims"] = inputs[0][2:]

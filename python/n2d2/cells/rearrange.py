@@ -66,6 +66,7 @@ class Rearrange(NeuralNetworkCell):
 
     _exports = ()
     _any_rank = True
+    _direct = True
 
     index = Parameter[list[int]]("constructor", _indices)
     shape = Parameter[list[int]]("constructor", list)

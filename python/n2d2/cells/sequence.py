@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from n2d2.cells.iterable import Iterable
+from n2d2.cells.plan import Plan
 
 if TYPE_CHECKING:
+    from n2d2.cells.plan import Step
     from n2d2.interface import Interface
     from n2d2.tensor import Tensor
 
@@ -32,6 +34,9 @@ class Sequence(Iterable):
         (10.0, 2, 'b', ['a', 'b'])
     """
 
+    _made: tuple[int, int, Plan | None] | None = None
+    """Number of inputs, number of changes, and the plan that was made then."""
+
     def __call__(self, inputs: Tensor | Interface) -> Tensor:
         """Computes the output of the last cell (an Interface if that cell is a Layer).
 
@@ -44,8 +49,30 @@ class Sequence(Iterable):
             >>> Sequence([Pool([2, 2], stride_dims=[2, 2]), Reshape([1, 1, -1])])(n2d2.Tensor([1, 3, 8, 8])).shape()
             [1, 48, 1, 1]
         """
-        self._tensors(inputs)
+        tensors = self._tensors(inputs)
+        plan = self._planned(len(tensors))
+        if plan is not None:
+            return plan.run(tensors)[0]
         x = inputs
         for cell in self._order:
             x = cell(x)
         return cast("Tensor", x)
+
+    def _planned(self, inputs: int) -> Plan | None:
+        """The plan for a number of inputs; None if only Python can compute the output, or it is an Interface."""
+        if self._made is None or self._made[:2] != (inputs, Iterable._changes):
+            plan = Plan.of(self._order, inputs)
+            if plan is not None and (len(plan.steps) < 2 or len(plan.ends) != 1 or not plan.is_direct()):
+                plan = None
+            self._made = inputs, Iterable._changes, plan
+        return self._made[2]
+
+    def _plan(self, places: list[int], steps: list[Step], inputs: int) -> list[int] | None:
+        if type(self).__call__ is not Sequence.__call__:
+            return None
+        for cell in self._order:
+            of_cell = cell._plan(places, steps, inputs)
+            if of_cell is None:
+                return None
+            places = of_cell
+        return places

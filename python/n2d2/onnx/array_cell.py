@@ -118,11 +118,8 @@ class ArrayCell(NeuralNetworkCell):
         output = Tensor._from_var(variable, self)
         output._wants_gradient = False
         call: Call = (self, variable, [t._call or t for t in tensors], [])
-        output._call = call
-        state = self.__dict__
-        state["_inputs"], state["_output"] = tensors, output
-        state["_input_vars"], state["_output_var"] = [t._as_var(self._name) for t in tensors], variable
-        state["_call"] = call
+        output._link = call
+        self.__dict__["_pass"] = tensors, output, [t._as_var(self._name) for t in tensors], variable, call
         return output
 
 

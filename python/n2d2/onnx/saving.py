@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FIRST_OPSET = 13
 # What a call of a cell leaves in it.
-_OF_CALL = ("_inputs", "_output", "_input_vars", "_output_var", "_call")
+_OF_CALL = ("_pass",)
 
 
 def to_model(
@@ -224,7 +224,7 @@ def _known_shapes(model: Block | NeuralNetworkCell) -> list[list[int]]:
             "such as [3, 32, 32]"
         )
     if not isinstance(model, Block):
-        return [_shape_of_one(t) for t in model._inputs]
+        return [_shape_of_one(t) for t in model._called()[0]]
     own = {id(cell) for cell in model._layers()}
     read: dict[int, list[int]] = {}
     for cell, _, parents, _ in net._calls:

@@ -37,8 +37,6 @@ pub struct Conv<T: Float> {
     params: Vec<Param<T>>,
     /// The output before sub-sampling, and its gradient.
     unsampled: Option<Tensor<T>>,
-    /// Blocks to pack, images to pad and to spread in the running backward pass.
-    preparation: [usize; 3],
 }
 
 impl<T: Float> Conv<T> {
@@ -51,7 +49,7 @@ impl<T: Float> Conv<T> {
         config.only(KEYS)?;
         let (convolution, params) = Convolution::of_cell(config, false, kernels)?;
         let sub_sample = config.pair_or("sub_sample_dims", Some([1, 1]), 1)?;
-        Ok(Conv { convolution, sub_sample, params, unsampled: None, preparation: [0; 3] })
+        Ok(Conv { convolution, sub_sample, params, unsampled: None })
     }
 
     fn is_sub_sampled(&self) -> bool {
@@ -130,13 +128,6 @@ impl<T: Float> Conv<T> {
     fn full_gradient<'a>(&'a self, f: &'a Frame<'_, T>) -> &'a Tensor<T> {
         self.unsampled.as_ref().filter(|_| self.is_sub_sampled()).unwrap_or_else(|| f.gy())
     }
-
-    /// Items of the second backward phase: bands of the input gradient, weight gradients, bias gradients.
-    fn gradients(&self, f: &Frame<'_, T>) -> [usize; 3] {
-        let data = if f.grad_inputs[0].is_some() { self.convolution.adjoint_items() } else { 0 };
-        let [weights, bias] = self.convolution.gradient_items(self.params.len() > 1);
-        [data, weights, bias]
-    }
 }
 
 impl<T: Float> Cell<T> for Conv<T> {
@@ -160,10 +151,10 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let full = self.prepare(f)?;
-        let mut phases = vec![Phase::compute(self.convolution.sweep_items(), self.convolution.macs())];
+        let mut phases = vec![self.convolution.sweeping()];
         if self.is_sub_sampled() {
             self.unsampled = Some(Tensor::uninit(&full));
-            phases.push(Phase::streaming(full[0], full.iter().product()));
+            phases.push(Phase::streaming(full[0], full.iter().product()).by_image(1));
         }
         Ok(phases)
     }
@@ -191,62 +182,46 @@ impl<T: Float> Cell<T> for Conv<T> {
             self.unsampled = Some(Tensor::uninit(&full));
         }
         let weights = &self.params[0];
-        let pack = if f.grad_inputs[0].is_some() { self.convolution.packing(weights) } else { 0 };
-        let pad = self.convolution.padding(weights, self.convolution.outputs);
-        self.preparation = [pack, pad, if self.is_sub_sampled() { full[0] } else { 0 }];
-        let streamed = f.inputs[0].len() + self.convolution.packed_len();
-        let compute: usize = self.gradients(f).iter().sum();
-        let mut phases =
-            vec![Phase::streaming(self.preparation.iter().sum(), streamed), Phase::compute(compute, 2 * self.convolution.macs())];
-        phases.extend(self.convolution.reduction(&self.params[0]));
-        Ok(phases)
+        let pads = self.convolution.padding(weights, self.convolution.outputs);
+        let images = if pads || self.is_sub_sampled() { full[0] } else { 0 };
+        let [pack, data] = match &f.grad_inputs[0] {
+            Some(_) => [self.convolution.packing(weights), self.convolution.adjoining()],
+            None => [Phase::new(0, 0).before(), Phase::new(0, 0).by_image(1)],
+        };
+        let [tiles, sums, parts] = self.convolution.gradients(weights, self.params.len() > 1);
+        Ok(vec![pack, Phase::streaming(images, f.inputs[0].len()).by_image(1), data, tiles, sums, parts])
     }
 
     fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         let (convolution, weights) = (&self.convolution, &self.params[0]);
         match phase {
-            0 => {
-                let [pack, pad, _] = self.preparation;
-                if item < pack {
-                    convolution.pack(item, pack, weights);
-                } else if item < pack + pad {
-                    convolution.pad(&f.inputs[0], item - pack);
-                } else {
-                    self.spread(item - pack - pad, f);
-                }
-            }
+            0 => convolution.pack(item, weights),
             1 => {
-                let [data, tiles, _] = self.gradients(f);
-                let d = self.full_gradient(f);
-                if item < data {
-                    if let Some(gx) = &f.grad_inputs[0] {
-                        convolution.adjoint(item, d, &[], false, gx);
-                    }
-                } else if item < data + tiles {
-                    convolution.weight_gradient(item - data, &f.inputs[0], d, weights);
-                } else {
-                    // The bias is added after sub-sampling.
-                    convolution.bias_gradient(item - data - tiles, f.gy(), convolution.outputs);
+                convolution.pad(&f.inputs[0], item);
+                self.spread(item, f);
+            }
+            2 => {
+                if let Some(gx) = &f.grad_inputs[0] {
+                    convolution.adjoint(item, self.full_gradient(f), &[], false, gx);
                 }
             }
+            3 => convolution.weight_gradient(item, &f.inputs[0], self.full_gradient(f), weights),
+            // The bias is added after sub-sampling.
+            4 => convolution.bias_gradient(item, f.gy(), convolution.outputs),
             _ => convolution.reduce(item, weights),
         }
     }
 
     fn backward_end(&mut self, phase: usize, f: &Frame<'_, T>) {
-        let last = if self.convolution.reduces() { 2 } else { 1 };
         let (weights, bias) = self.params.split_at_mut(1);
-        if phase == 0 && f.grad_inputs[0].is_some() {
-            self.convolution.packed(&weights[0]);
-        }
-        if phase == 1 {
-            for b in bias {
-                self.convolution.finish_bias(b);
+        match phase {
+            0 if f.grad_inputs[0].is_some() => self.convolution.packed(&weights[0]),
+            4 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),
+            5 => {
+                self.convolution.finish_weights(&mut weights[0]);
+                self.unsampled = None;
             }
-        }
-        if phase == last {
-            self.convolution.finish_weights(&mut weights[0]);
-            self.unsampled = None;
+            _ => {}
         }
     }
 

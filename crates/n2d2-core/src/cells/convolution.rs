@@ -9,9 +9,10 @@
 
 use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
-use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window};
+use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window, group_of_images};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
+use std::ops::Range;
 
 /// Values of an item of the reduction.
 const REDUCE: usize = 4096;
@@ -100,7 +101,15 @@ struct Plan {
     gradient: Option<GradientPlan>,
     /// Size of the padded image; equal to the image if no tap leaves it.
     padded: [usize; 3],
+    /// Images of a group that sums gradients of its own, a power of two, and the number of groups.
+    group: usize,
     image_groups: usize,
+}
+
+impl Plan {
+    fn images_of(&self, group: usize) -> Range<usize> {
+        group * self.group..((group + 1) * self.group).min(self.n)
+    }
 }
 
 /// A convolution from `channels` to `outputs`: sizes, kernels, packed weights and buffers.
@@ -238,6 +247,7 @@ impl<T: Float> Convolution<T> {
         if self.plan.as_ref().is_some_and(|p| p.adjoint.taps() != adjoint.taps()) {
             self.packed_version = 0;
         }
+        let group = group_of_images(n, usize::MAX);
         self.plan = Some(Plan {
             n,
             image,
@@ -246,7 +256,8 @@ impl<T: Float> Convolution<T> {
             adjoint,
             gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, padded, full, self.groups)),
             padded,
-            image_groups: n.min(16),
+            group,
+            image_groups: n.div_ceil(group),
         });
         Ok(())
     }
@@ -278,9 +289,9 @@ impl<T: Float> Convolution<T> {
         }
     }
 
-    /// Items of a sweep.
-    pub(super) fn sweep_items(&self) -> usize {
-        self.plan().n * self.plan().sweep.bands()
+    /// The phase of a sweep.
+    pub(super) fn sweeping(&self) -> Phase {
+        Phase::compute(self.plan().n * self.plan().sweep.bands(), self.macs()).by_image(1)
     }
 
     /// Computes item `item` of the sweep from `x` to `y` and returns the part of `y` that it wrote.
@@ -290,9 +301,9 @@ impl<T: Float> Convolution<T> {
         unsafe { Job { bias, relu, ..job }.run(item) }
     }
 
-    /// Items of the adjoint.
-    pub(super) fn adjoint_items(&self) -> usize {
-        self.plan().n * self.plan().adjoint.bands()
+    /// The phase of the adjoint.
+    pub(super) fn adjoining(&self) -> Phase {
+        Phase::compute(self.plan().n * self.plan().adjoint.bands(), self.macs()).by_image(1)
     }
 
     /// Computes item `item` of the adjoint from `d` to `gx`, with weights packed before, and returns the part it wrote.
@@ -307,8 +318,8 @@ impl<T: Float> Convolution<T> {
         self.kernels.width(self.per_group()[0]).block
     }
 
-    /// Makes room for the packed weights and returns the number of items that pack them: 0 if they are up to date.
-    pub(super) fn packing(&mut self, weights: &Param<T>) -> usize {
+    /// Makes room for the packed weights and returns the phase that packs them: without items if they are up to date.
+    pub(super) fn packing(&mut self, weights: &Param<T>) -> Phase {
         let [cg, kg] = self.per_group();
         let taps = self.plan().adjoint.taps().len();
         let blocks = cg.div_ceil(self.packed_block());
@@ -317,20 +328,17 @@ impl<T: Float> Convolution<T> {
             self.packed = Tensor::zeros(&[len]);
             self.packed_version = 0;
         }
-        match self.packed_version == weights.version {
+        let items = match self.packed_version == weights.version {
             true => 0,
             false if self.depthwise => 1,
             false => self.groups * blocks,
-        }
+        };
+        Phase::streaming(items, len).before()
     }
 
-    /// Elements of the packed weights.
-    pub(super) fn packed_len(&self) -> usize {
-        self.packed.len()
-    }
-
-    /// Packs block `item` of `items`: `[group][block of channels][tap][output][channel of the block]`.
-    pub(super) fn pack(&self, item: usize, items: usize, weights: &Param<T>) {
+    /// Packs block `item`: `[group][block of channels][tap][output][channel of the block]`.
+    pub(super) fn pack(&self, item: usize, weights: &Param<T>) {
+        let items = if self.depthwise { 1 } else { self.groups * self.per_group()[0].div_ceil(self.packed_block()) };
         let len = self.packed.len() / items;
         // SAFETY: item `item` packs its own block.
         let packed = unsafe { self.packed.part_mut(item * len, len) };
@@ -362,8 +370,8 @@ impl<T: Float> Convolution<T> {
         self.packed_version = weights.version;
     }
 
-    /// Makes room for the padded images and the parts of gradients of `biases` maps; returns the number of images to pad.
-    pub(super) fn padding(&mut self, weights: &Param<T>, biases: usize) -> usize {
+    /// Makes room for the padded images and the parts of gradients of `biases` maps; true if there are images to pad.
+    pub(super) fn padding(&mut self, weights: &Param<T>, biases: usize) -> bool {
         let plan = self.plan();
         let (n, [ph, pw, c], image_groups) = (plan.n, plan.padded, plan.image_groups);
         let pads = self.window.padding != [0, 0];
@@ -372,7 +380,7 @@ impl<T: Float> Convolution<T> {
             self.weight_parts = Tensor::uninit(&[self.weight_groups() * weights.layout.len]);
         }
         self.bias_parts = Tensor::uninit(&[image_groups * biases]);
-        if pads { n } else { 0 }
+        pads
     }
 
     /// Copies image `i` of `x` into its border of zeros.
@@ -403,11 +411,16 @@ impl<T: Float> Convolution<T> {
         self.depthwise || self.weight_groups() > 1
     }
 
-    /// Items of the weight gradient, and of the bias gradient.
-    pub(super) fn gradient_items(&self, has_bias: bool) -> [usize; 2] {
+    /// The phases of the gradients: of the weights, of the bias, and the sum of the parts of the weight gradient.
+    pub(super) fn gradients(&self, weights: &Param<T>, has_bias: bool) -> [Phase; 3] {
         let plan = self.plan();
-        let weights = plan.gradient.as_ref().map_or(plan.image_groups, GradientPlan::items);
-        [weights, if has_bias { plan.image_groups } else { 0 }]
+        let items = plan.gradient.as_ref().map_or(plan.image_groups, GradientPlan::items);
+        let group = plan.gradient.as_ref().map_or(plan.group, |g| g.group);
+        let tiles = Phase::compute(items, self.macs());
+        let tiles = if self.reduces() { tiles.by_image(group) } else { tiles.after() };
+        let sums = Phase::streaming(if has_bias { plan.image_groups } else { 0 }, plan.n * plan.full.iter().product::<usize>());
+        let parts = if self.reduces() { weights.layout.len.div_ceil(REDUCE) } else { 0 };
+        [tiles, sums.by_image(plan.group), Phase::streaming(parts, self.weight_parts.len()).after()]
     }
 
     /// Computes item `item` of the weight gradient from the images `x` and the output side `d`.
@@ -431,7 +444,7 @@ impl<T: Float> Convolution<T> {
         // SAFETY: group `group` writes its own part.
         let g = unsafe { self.weight_parts.part_mut(group * len, len) };
         g.fill(T::zero());
-        for i in group * plan.n / plan.image_groups..(group + 1) * plan.n / plan.image_groups {
+        for i in plan.images_of(group) {
             let tile = DepthwiseGrad {
                 x: x.part(i * ph * pw * c, ph * pw * c).as_ptr(),
                 taps: &taps,
@@ -452,11 +465,11 @@ impl<T: Float> Convolution<T> {
     /// Sums the gradient `gy` of `maps` maps over the pixels of one group of images.
     pub(super) fn bias_gradient(&self, group: usize, gy: &Tensor<T>, maps: usize) {
         let plan = self.plan();
-        let (from, to) = (group * plan.n / plan.image_groups, (group + 1) * plan.n / plan.image_groups);
+        let images = plan.images_of(group);
         let image = gy.len() / plan.n;
         // SAFETY: group `group` writes its own part.
         let sums = unsafe { self.bias_parts.part_mut(group * maps, maps) };
-        self.kernels.column_sum(gy.part(from * image, (to - from) * image), maps, maps, sums);
+        self.kernels.column_sum(gy.part(images.start * image, images.len() * image), maps, maps, sums);
     }
 
     /// Adds the sums of all groups of images to the gradient of the bias.
@@ -471,11 +484,6 @@ impl<T: Float> Convolution<T> {
             *to = if bias.grad_filled { *to + sum } else { sum };
         }
         bias.grad_filled = true;
-    }
-
-    /// The phase that adds the parts of the weight gradient, if it is summed in parts.
-    pub(super) fn reduction(&self, weights: &Param<T>) -> Option<Phase> {
-        self.reduces().then(|| Phase::streaming(weights.layout.len.div_ceil(REDUCE), self.weight_parts.len()))
     }
 
     /// Adds the partial gradients of the values of an item.

@@ -26,8 +26,6 @@ pub struct Deconv<T: Float> {
     /// From the outputs of this cell to its inputs.
     convolution: Convolution<T>,
     params: Vec<Param<T>>,
-    /// Blocks to pack in the running forward pass, images to pad in the running backward pass.
-    preparation: usize,
 }
 
 impl<T: Float> Deconv<T> {
@@ -40,7 +38,7 @@ impl<T: Float> Deconv<T> {
         config.only(KEYS)?;
         let (convolution, mut params) = Convolution::of_cell(config, true, kernels)?;
         params[0].inputs_first = true;
-        Ok(Deconv { convolution, params, preparation: 0 })
+        Ok(Deconv { convolution, params })
     }
 
     fn output_size(&self, name: &str, size: [usize; 2]) -> Result<[usize; 2]> {
@@ -65,13 +63,6 @@ impl<T: Float> Deconv<T> {
         let output = self.output_size(f.name, [h, w])?;
         self.convolution.prepare(f.name, n, output, [h, w])
     }
-
-    /// Items of the second backward phase: bands of the input gradient, weight gradients, bias gradients.
-    fn gradients(&self, f: &Frame<'_, T>) -> [usize; 3] {
-        let data = if f.grad_inputs[0].is_some() { self.convolution.sweep_items() } else { 0 };
-        let [weights, bias] = self.convolution.gradient_items(self.params.len() > 1);
-        [data, weights, bias]
-    }
 }
 
 impl<T: Float> Cell<T> for Deconv<T> {
@@ -94,14 +85,12 @@ impl<T: Float> Cell<T> for Deconv<T> {
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         self.prepare(f)?;
-        self.preparation = self.convolution.packing(&self.params[0]);
-        let pack = Phase::streaming(self.preparation, self.convolution.packed_len());
-        Ok(vec![pack, Phase::compute(self.convolution.adjoint_items(), self.convolution.macs())])
+        Ok(vec![self.convolution.packing(&self.params[0]), self.convolution.adjoining()])
     }
 
     fn forward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         if phase == 0 {
-            return self.convolution.pack(item, self.preparation, &self.params[0]);
+            return self.convolution.pack(item, &self.params[0]);
         }
         let bias = self.params.get(1).map_or(&[][..], |b| b.value.part(0, b.layout.len));
         let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
@@ -120,11 +109,11 @@ impl<T: Float> Cell<T> for Deconv<T> {
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         self.prepare(f)?;
-        self.preparation = self.convolution.padding(&self.params[0], self.convolution.channels);
-        let compute: usize = self.gradients(f).iter().sum();
-        let mut phases = vec![Phase::streaming(self.preparation, f.output.len()), Phase::compute(compute, 2 * self.convolution.macs())];
-        phases.extend(self.convolution.reduction(&self.params[0]));
-        Ok(phases)
+        let pads = self.convolution.padding(&self.params[0], self.convolution.channels);
+        let pad = Phase::streaming(if pads { f.output.shape()[0] } else { 0 }, f.output.len()).by_image(1);
+        let data = if f.grad_inputs[0].is_some() { self.convolution.sweeping() } else { Phase::new(0, 0).by_image(1) };
+        let [tiles, sums, parts] = self.convolution.gradients(&self.params[0], self.params.len() > 1);
+        Ok(vec![pad, data, tiles, sums, parts])
     }
 
     fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
@@ -132,31 +121,22 @@ impl<T: Float> Cell<T> for Deconv<T> {
         match phase {
             0 => convolution.pad(f.gy(), item),
             1 => {
-                let [data, tiles, _] = self.gradients(f);
-                if item < data {
-                    if let Some(gx) = &f.grad_inputs[0] {
-                        convolution.sweep(item, f.gy(), weights, &[], false, gx);
-                    }
-                } else if item < data + tiles {
-                    convolution.weight_gradient(item - data, f.gy(), &f.inputs[0], weights);
-                } else {
-                    convolution.bias_gradient(item - data - tiles, f.gy(), self.convolution.channels);
+                if let Some(gx) = &f.grad_inputs[0] {
+                    convolution.sweep(item, f.gy(), weights, &[], false, gx);
                 }
             }
+            2 => convolution.weight_gradient(item, f.gy(), &f.inputs[0], weights),
+            3 => convolution.bias_gradient(item, f.gy(), convolution.channels),
             _ => convolution.reduce(item, weights),
         }
     }
 
     fn backward_end(&mut self, phase: usize, _f: &Frame<'_, T>) {
-        let last = if self.convolution.reduces() { 2 } else { 1 };
         let (weights, bias) = self.params.split_at_mut(1);
-        if phase == 1 {
-            for b in bias {
-                self.convolution.finish_bias(b);
-            }
-        }
-        if phase == last {
-            self.convolution.finish_weights(&mut weights[0]);
+        match phase {
+            3 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),
+            4 => self.convolution.finish_weights(&mut weights[0]),
+            _ => {}
         }
     }
 

@@ -22,8 +22,10 @@ use crate::random::Stream;
 use crate::tensor::{Float, Shape, Tensor, dims4};
 
 const KEYS: &[&str] = &["nb_inputs", "nb_outputs", "nb_input_cells", "mapping", "no_bias", "drop_connect", "normalize"];
-/// Batch rows of a forward item.
+/// Batch rows of a forward item at most.
 const ROWS: usize = 64;
+/// Bytes of weights that are read once for a few images; larger ones once for as many images as possible.
+const SMALL_BYTES: usize = 1 << 20;
 /// Weight rows of an item of the gradient towards the input.
 const INPUTS: usize = 48;
 
@@ -148,9 +150,23 @@ impl<T: Float> Fc<T> {
         p.assign(&w).expect("as many values as before");
     }
 
+    /// True if the passes go image by image.
+    fn is_small(&self) -> bool {
+        self.params[0].layout.len * size_of::<T>() <= SMALL_BYTES
+    }
+
     /// Images of a block of the transposed gradient.
     fn image_block(&self, n: usize) -> usize {
-        self.kernels.width(n).block
+        self.kernels.width(if self.is_small() && n <= 64 { n.min(16) } else { n }).block
+    }
+
+    /// Images of a forward item.
+    fn rows(&self, n: usize) -> usize {
+        match self.is_small() {
+            true if n <= 64 => 16,
+            true => 32,
+            false => ROWS,
+        }
     }
 
     /// Writes block `b` of images of the gradient transposed: `[output][image]`, missing images zero.
@@ -173,18 +189,24 @@ impl<T: Float> Fc<T> {
         }
     }
 
-    /// The gradient towards inputs `i0..i0 + count` (in memory order): weights as pixels, images as outputs.
+    /// The gradient of some images towards `INPUTS` inputs (in memory order): weights as pixels, images as outputs.
     fn input_gradient(&self, item: usize, f: &Frame<'_, T>, gx: &Tensor<T>) {
         let n = gx.shape()[0];
         let (k, block, images) = (self.outputs, self.block(), self.image_block(n));
-        let i0 = item * INPUTS;
+        let (chunks, blocks) = (self.inputs.div_ceil(INPUTS), n.div_ceil(images));
+        let (i0, blocks) = if self.is_small() {
+            let b = item / chunks;
+            (item % chunks * INPUTS, b..b + 1)
+        } else {
+            (item * INPUTS, 0..blocks)
+        };
         let count = INPUTS.min(self.inputs - i0);
         let spans: Vec<Span> =
             (0..k.div_ceil(block)).map(|b| Span { start: b * self.inputs * block, len: block.min(k - b * block) }).collect();
         let x_at: Vec<usize> = (i0..i0 + count).map(|i| i * block).collect();
         let y_at: Vec<usize> = (0..count).map(|i| i * images).collect();
         with_scratch(count * images, |rows: &mut [T]| {
-            for b in 0..n.div_ceil(images) {
+            for b in blocks {
                 let columns = images.min(n - b * images);
                 let tile = Tile {
                     spans: &spans,
@@ -198,7 +220,7 @@ impl<T: Float> Fc<T> {
                     relu: false,
                 };
                 // SAFETY: spans cover the outputs of each weight row, the scratch holds `count` rows.
-                unsafe { self.kernels.width(n).run(&tile) };
+                unsafe { self.kernels.width(images).run(&tile) };
                 for j in 0..columns {
                     // SAFETY: this item alone writes inputs i0..i0 + count.
                     let to = unsafe { gx.part_mut((b * images + j) * self.inputs + i0, count) };
@@ -212,12 +234,6 @@ impl<T: Float> Fc<T> {
         if self.gradient.as_ref().is_none_or(|(batch, _)| *batch != n) {
             self.gradient = Some((n, GradientPlan::dense(self.kernels, n, self.inputs, self.outputs)));
         }
-    }
-
-    /// Items of the second backward phase: input gradient, weight gradient, bias gradient.
-    fn gradients(&self, f: &Frame<'_, T>) -> [usize; 3] {
-        let data = if f.grad_inputs[0].is_some() { self.inputs.div_ceil(INPUTS) } else { 0 };
-        [data, self.gradient.as_ref().map_or(0, |(_, g)| g.items()), usize::from(self.params.len() > 1)]
     }
 }
 
@@ -253,16 +269,18 @@ impl<T: Float> Cell<T> for Fc<T> {
             self.normalize_weights();
         }
         self.drop_weights(f);
-        let items = self.outputs.div_ceil(self.block()) * n.div_ceil(ROWS);
-        Ok(vec![Phase::compute(items, n * self.inputs * self.outputs)])
+        let rows = self.rows(n);
+        let items = self.outputs.div_ceil(self.block()) * n.div_ceil(rows);
+        Ok(vec![Phase::compute(items, n * self.inputs * self.outputs).by_image(rows)])
     }
 
     fn forward(&self, _phase: usize, item: usize, f: &Frame<'_, T>) {
         let n = f.output.shape()[0];
         let block = self.block();
         let blocks = self.outputs.div_ceil(block);
-        let (b, r0) = (item % blocks, item / blocks * ROWS);
-        let count = ROWS.min(n - r0);
+        let rows = self.rows(n);
+        let (b, r0) = (item % blocks, item / blocks * rows);
+        let count = rows.min(n - r0);
         let cols = block.min(self.outputs - b * block);
         let x_at: [usize; ROWS] = std::array::from_fn(|i| i * self.inputs);
         let y_at: [usize; ROWS] = std::array::from_fn(|i| i * self.outputs);
@@ -291,31 +309,34 @@ impl<T: Float> Cell<T> for Fc<T> {
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let n = f.gy().shape()[0];
         self.gradient_plan(n);
-        let data = f.grad_inputs[0].is_some();
         let block = self.image_block(n);
-        if data {
-            self.transposed = Tensor::uninit(&[n.div_ceil(block) * block * self.outputs]);
+        let (mut blocks, mut data) = (0, Phase::new(0, 0).by_image(1));
+        let (chunks, macs) = (self.inputs.div_ceil(INPUTS), n * self.inputs * self.outputs);
+        if f.grad_inputs[0].is_some() {
+            blocks = n.div_ceil(block);
+            self.transposed = Tensor::uninit(&[blocks * block * self.outputs]);
+            data = if self.is_small() { Phase::compute(blocks * chunks, macs).by_image(block) } else { Phase::compute(chunks, macs) };
         }
-        let blocks = if data { n.div_ceil(block) } else { 0 };
-        let macs = n * self.inputs * self.outputs;
-        Ok(vec![Phase::streaming(blocks, n * self.outputs), Phase::compute(self.gradients(f).iter().sum(), 2 * macs)])
+        let tiles = self.gradient.as_ref().map_or(0, |(_, g)| g.items());
+        let weights = Phase::compute(tiles + usize::from(self.params.len() > 1), macs).after();
+        Ok(vec![Phase::streaming(blocks, 4 * n * self.outputs).by_image(block), data, weights])
     }
 
     fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         if phase == 0 {
             return self.transpose(item, f.gy());
         }
-        let [data, weights, _] = self.gradients(f);
-        if item < data {
+        if phase == 1 {
             if let Some(gx) = &f.grad_inputs[0] {
                 self.input_gradient(item, f, gx);
             }
-        } else if item < data + weights {
-            if let Some((_, plan)) = &self.gradient {
-                let p = &self.params[0];
-                // SAFETY: the plan was made for this batch; items write disjoint tiles.
-                unsafe { plan.run(self.kernels, item - data, f.inputs[0].as_ptr(), f.gy().as_ptr(), p.grad.as_ptr(), p.grad_filled) };
-            }
+            return;
+        }
+        let Some((_, plan)) = &self.gradient else { return };
+        if item < plan.items() {
+            let p = &self.params[0];
+            // SAFETY: the plan was made for this batch; items write disjoint tiles.
+            unsafe { plan.run(self.kernels, item, f.inputs[0].as_ptr(), f.gy().as_ptr(), p.grad.as_ptr(), p.grad_filled) };
         } else if let Some(p) = self.params.get(1) {
             let mut sums = vec![T::zero(); self.outputs];
             self.kernels.column_sum(f.gy().part(0, f.gy().len()), self.outputs, self.outputs, &mut sums);
@@ -326,7 +347,7 @@ impl<T: Float> Cell<T> for Fc<T> {
     }
 
     fn backward_end(&mut self, phase: usize, f: &Frame<'_, T>) {
-        if phase == 0 {
+        if phase < 2 {
             return;
         }
         if let Some((_, mask)) = self.dropped.as_ref().filter(|_| f.learn) {

@@ -91,6 +91,50 @@ impl Phase {
     }
 }
 
+/// How the elements of a batch are cut into items that lie image by image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    images: usize,
+    /// Elements of an image.
+    each: usize,
+    /// Images of an item, or 1.
+    block: usize,
+    /// Items of an image, or 1.
+    per_image: usize,
+    /// Elements of an item, where an image has several.
+    chunk: usize,
+}
+
+impl Parts {
+    /// Items of about `least` elements of an activation of `shape`, each a multiple of `step` (which divides an image).
+    pub(crate) fn new(shape: &[usize], least: usize, step: usize) -> Self {
+        let images = shape.first().copied().unwrap_or(1).max(1);
+        let each = shape.iter().skip(1).product::<usize>();
+        let block = (least / each.max(1)).clamp(1, 16);
+        // Rounded down to a power of two.
+        let block = 1 << block.ilog2();
+        let per_image = (each / least).max(1);
+        let chunk = (each / step).div_ceil(per_image) * step;
+        Parts { images, each, block, per_image: each.div_ceil(chunk.max(1)).max(1), chunk }
+    }
+
+    /// The phase of all items, for so many elements touched altogether.
+    pub(crate) fn phase(&self, elements: usize) -> Phase {
+        let items = if self.block > 1 { self.images.div_ceil(self.block) } else { self.images * self.per_image };
+        Phase::streaming(items, elements).by_image(self.block)
+    }
+
+    /// First element and number of elements of an item.
+    pub(crate) fn part(&self, item: usize) -> (usize, usize) {
+        if self.block > 1 {
+            let images = (self.images - item * self.block).min(self.block);
+            return (item * self.block * self.each, images * self.each);
+        }
+        let (image, at) = (item / self.per_image, item % self.per_image * self.chunk);
+        (image * self.each + at, self.chunk.min(self.each - at))
+    }
+}
+
 /// What forward keeps for backward.
 pub struct Saved<T: Float> {
     /// Values (masks, means ...).
@@ -188,5 +232,35 @@ impl<T: Element> Tensor<T> {
         assert!(start <= self.len() && len <= self.len() - start);
         // SAFETY: inside the tensor's run; nobody writes an input of a running pass.
         unsafe { std::slice::from_raw_parts(self.as_ptr().add(start), len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_every_element_once_in_order_and_keep_to_their_images() {
+        for (shape, least, step) in [
+            (vec![7, 3, 2, 2], 40, 3),
+            (vec![33, 10, 1, 1], 2048, 10),
+            (vec![3, 8, 9, 5], 100, 8),
+            (vec![2, 1, 1, 1], 16, 1),
+            (vec![5, 6, 4, 4], 96, 6),
+        ] {
+            let parts = Parts::new(&shape, least, step);
+            let (len, each) = (shape.iter().product::<usize>(), shape[1..].iter().product::<usize>());
+            let phase = parts.phase(len);
+            let Scope::Images { block } = phase.scope else { panic!("{phase:?}") };
+            let mut end = 0;
+            for item in 0..phase.items {
+                let (start, n) = parts.part(item);
+                assert!(start == end && n > 0 && n.is_multiple_of(step), "{shape:?} {item}: {start} {n}");
+                assert_eq!(start / each / block, (start + n - 1) / each / block, "{shape:?} {item}");
+                assert_eq!(start / each / block, item / (phase.items / shape[0].div_ceil(block)), "{shape:?} {item}");
+                end = start + n;
+            }
+            assert_eq!(end, len, "{shape:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod frame;
 mod param;
 mod strided;
 
+pub(crate) use frame::Parts;
 pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};
 pub use param::{Param, ParamLayout};
 pub(crate) use strided::MAX_RANK;

@@ -60,7 +60,7 @@ fn shifted_row<T: Float>(x: &Tensor<T>, y: &Tensor<T>, [top, left]: [isize; 2], 
 
 /// One item for each row of `y`.
 fn rows<T: Float>(y: &Tensor<T>) -> Vec<Phase> {
-    vec![Phase::streaming(y.shape()[0] * y.shape()[2], 2 * y.len())]
+    vec![Phase::streaming(y.shape()[0] * y.shape()[2], 2 * y.len()).by_image(1)]
 }
 
 impl<T: Float> Cell<T> for Padding<T> {

@@ -176,7 +176,7 @@ impl<T: Float> Cell<T> for Pool<T> {
         let g = self.of(f);
         let bands = if self.mapping.is_some() { 1 } else { g.bands() };
         let taps = f.output.len() * g.window_size();
-        Ok(vec![Phase::streaming(f.output.shape()[0] * bands, taps.max(f.inputs[0].len()))])
+        Ok(vec![Phase::streaming(f.output.shape()[0] * bands, taps.max(f.inputs[0].len())).by_image(1)])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
@@ -211,7 +211,7 @@ impl<T: Float> Cell<T> for Pool<T> {
         let g = self.of(f);
         let bands = if g.is_tiled() && self.mapping.is_none() { g.bands() } else { 1 };
         let taps = if self.average { f.output.len() * g.window_size() } else { f.output.len() };
-        Ok(vec![Phase::streaming(f.output.shape()[0] * bands, taps + gx.len())])
+        Ok(vec![Phase::streaming(f.output.shape()[0] * bands, taps + gx.len()).by_image(1)])
     }
 
     fn backward(&self, _: usize, item: usize, f: &Frame<'_, T>) {

@@ -89,7 +89,7 @@ impl<T: Float> Cell<T> for Reshape<T> {
     }
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        Ok(vec![Phase::streaming(f.output.shape()[0], 2 * f.output.len())])
+        Ok(vec![Phase::streaming(f.output.shape()[0], 2 * f.output.len()).by_image(1)])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
@@ -101,7 +101,7 @@ impl<T: Float> Cell<T> for Reshape<T> {
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let items = if f.grad_inputs[0].is_some() { f.output.shape()[0] } else { 0 };
-        Ok(vec![Phase::streaming(items, 2 * f.output.len())])
+        Ok(vec![Phase::streaming(items, 2 * f.output.len()).by_image(1)])
     }
 
     fn backward(&self, _: usize, item: usize, f: &Frame<'_, T>) {

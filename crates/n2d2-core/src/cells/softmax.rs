@@ -5,7 +5,7 @@
 //!
 //! Shapes: `[n, c, h, w]` to the same. Source: ONNX `Softmax` over axis 1.
 
-use super::{Cell, Frame, Inputs, Phase};
+use super::{Cell, Frame, Inputs, Parts, Phase};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, dims4};
@@ -33,23 +33,13 @@ impl<T: Float> Softmax<T> {
         Ok(Softmax { with_loss: config.bool_or("with_loss", false)?, group_size: config.usize_or("group_size", 0)?, float: PhantomData })
     }
 
-    /// Channels of a group and pixels of an item.
-    fn cut(&self, f: &Frame<'_, T>) -> (usize, usize, usize) {
-        let c = f.output.shape()[1];
-        let group = if self.group_size == 0 { c } else { self.group_size };
-        (c, group, (ITEM / c).max(1))
+    /// Channels of a group.
+    fn group(&self, f: &Frame<'_, T>) -> usize {
+        if self.group_size == 0 { f.output.shape()[1] } else { self.group_size }
     }
 
-    /// First element and number of elements of an item.
-    fn part(&self, item: usize, f: &Frame<'_, T>) -> (usize, usize) {
-        let (c, _, pixels) = self.cut(f);
-        let start = item * pixels * c;
-        (start, (pixels * c).min(f.output.len() - start))
-    }
-
-    fn items(&self, f: &Frame<'_, T>) -> usize {
-        let (c, _, pixels) = self.cut(f);
-        (f.output.len() / c).div_ceil(pixels)
+    fn parts(f: &Frame<'_, T>) -> Parts {
+        Parts::new(f.output.shape(), ITEM, f.output.shape()[1])
     }
 }
 
@@ -76,12 +66,12 @@ impl<T: Float> Cell<T> for Softmax<T> {
     }
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        Ok(vec![Phase::new(self.items(f), 5 * f.output.len())])
+        Ok(vec![Self::parts(f).phase(20 * f.output.len())])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
-        let (start, len) = self.part(item, f);
-        let (_, group, _) = self.cut(f);
+        let (start, len) = Self::parts(f).part(item);
+        let group = self.group(f);
         // SAFETY: items are disjoint.
         let y = unsafe { f.output.part_mut(start, len) };
         for (x, y) in f.inputs[0].part(start, len).chunks_exact(group).zip(y.chunks_exact_mut(group)) {
@@ -98,13 +88,13 @@ impl<T: Float> Cell<T> for Softmax<T> {
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        Ok(vec![Phase::streaming(if f.grad_inputs[0].is_some() { self.items(f) } else { 0 }, f.output.len())])
+        Ok(f.grad_inputs[0].as_ref().map_or(Vec::new(), |gx| vec![Self::parts(f).phase(gx.len())]))
     }
 
     fn backward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
         let Some(gx) = &f.grad_inputs[0] else { return };
-        let (start, len) = self.part(item, f);
-        let (_, group, _) = self.cut(f);
+        let (start, len) = Self::parts(f).part(item);
+        let group = self.group(f);
         // SAFETY: items are disjoint.
         let gx = unsafe { gx.part_mut(start, len) };
         let (y, gy) = (f.output.part(start, len), f.gy().part(start, len));

@@ -83,7 +83,7 @@ fn permuted_row<T: Float>(x: &Tensor<T>, y: &Tensor<T>, perm: [usize; 3], item: 
 
 /// One item for each row of `y`.
 fn rows<T: Float>(y: &Tensor<T>) -> Vec<Phase> {
-    vec![Phase::streaming(y.shape()[0] * y.shape()[2], 4 * y.len())]
+    vec![Phase::streaming(y.shape()[0] * y.shape()[2], 4 * y.len()).by_image(1)]
 }
 
 impl<T: Float> Cell<T> for Transpose<T> {

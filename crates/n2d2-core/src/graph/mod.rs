@@ -13,7 +13,7 @@ mod unit;
 mod update;
 mod var;
 
-pub use call::call_all;
+pub use call::{Step, call_all, steps};
 pub use unit::{Inner, Unit, set_shapes_only};
 pub use var::{Var, update_all};
 

@@ -161,7 +161,7 @@ impl<T: Float> Unit<T> {
         let node =
             Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (learn, random_key, activation.clone()), computed);
         if computed {
-            let own = activation.as_ref().filter(|_| fused).map(|(f, _)| f.clone());
+            let own = activation.as_ref().filter(|_| fused).map(|(f, _)| *f);
             queue.push(Body::Forward(inner, node.clone(), own), images, elements)?;
             if let Some((f, kept)) = activation.filter(|_| !fused) {
                 activate(f, from_input.then_some(kept), output.clone(), queue);
@@ -222,7 +222,7 @@ impl<T: Float> Unit<T> {
     /// Leaves it to the queue to go back through one recorded pass, and tells the inputs their gradients.
     pub(super) fn enqueue_backward<'a>(&'a self, node: &Arc<Node<T>>, gy: &Tensor<T>, queue: &mut Queue<'a, T>) -> Result<()> {
         if let Some((f, y)) = &node.activation {
-            deactivate(f.clone(), y.clone(), gy.clone(), queue);
+            deactivate(*f, y.clone(), gy.clone(), queue);
         }
         let inner = queue.lock(self);
         let wanted: Vec<bool> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();

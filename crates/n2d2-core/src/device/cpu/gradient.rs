@@ -8,6 +8,16 @@ use super::direct::Window;
 use super::kernels::{GradTile, Kernels};
 use crate::tensor::Float;
 
+/// Bytes of the gradients of all groups.
+const PARTS_BYTES: usize = 256 * 1024;
+/// Groups of images at most.
+const GROUPS: usize = 16;
+
+/// Images of a group, a power of two, for at most `parts` groups (and 16) of `n` images.
+pub(crate) fn group_of_images(n: usize, parts: usize) -> usize {
+    n.div_ceil(parts.clamp(1, GROUPS)).next_power_of_two()
+}
+
 /// A register tile of the gradient.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -28,6 +38,8 @@ pub(crate) struct GradientPlan {
     places: Vec<Place>,
     /// Groups of images, each with a gradient of its own.
     pub(crate) groups: usize,
+    /// Images of a group, a power of two.
+    pub(crate) group: usize,
     chunks: usize,
     images: usize,
     x_image: usize,
@@ -94,11 +106,16 @@ impl GradientPlan {
         // Rows of a band: inputs and gradients of about 48 KiB.
         let row_bytes = (pixels * k + w * c * window.stride[0]) * size_of::<T>();
         let band = (48 * 1024 / row_bytes.max(1)).clamp(1, rows.max(1));
-        let image_groups = (64 * 1024 / (len * size_of::<T>()).max(1)).clamp(1, 16).min(n.max(1));
+        let group = match PARTS_BYTES / (len * size_of::<T>()).max(1) {
+            0 | 1 => n.next_power_of_two(),
+            parts => group_of_images(n, parts),
+        };
+        let image_groups = n.div_ceil(group).max(1);
         let chunks = 16_usize.div_ceil(image_groups).min(places.len().max(1));
         GradientPlan {
             places,
             groups: image_groups,
+            group,
             chunks,
             images: n,
             x_image: h * w * c,
@@ -118,7 +135,7 @@ impl GradientPlan {
     pub(crate) fn dense<T: Float>(kernels: &Kernels<T>, n: usize, c: usize, k: usize) -> Self {
         let window = Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
         let mut plan = Self::convolution(kernels, &window, 1, [n, 1, c], [n, 1, k], 1);
-        plan.groups = 1;
+        (plan.groups, plan.group) = (1, 1);
         plan.chunks = 16.min(plan.places.len().max(1));
         plan
     }
@@ -138,7 +155,7 @@ impl GradientPlan {
         let part = |i: usize, n: usize, of: usize| i * n / of;
         let places = &self.places[part(chunk, self.places.len(), self.chunks)..part(chunk + 1, self.places.len(), self.chunks)];
         let mut first = !add;
-        for image in part(group, self.images, self.groups)..part(group + 1, self.images, self.groups) {
+        for image in group * self.group..((group + 1) * self.group).min(self.images) {
             let mut row = 0;
             while row < self.rows {
                 let rows = self.band.min(self.rows - row);

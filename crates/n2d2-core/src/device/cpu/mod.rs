@@ -10,7 +10,7 @@ mod simd;
 
 pub(crate) use direct::with_scratch;
 pub use direct::{Geometry, Job, Window};
-pub(crate) use gradient::GradientPlan;
+pub(crate) use gradient::{GradientPlan, group_of_images};
 pub use isa::{Isa, isa, isas};
 pub(crate) use kernels::{DepthwiseGrad, Span, Tile};
 pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
