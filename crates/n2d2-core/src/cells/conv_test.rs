@@ -97,6 +97,7 @@ fn run<T: Float>(cell: &mut Conv<T>, x: &Tensor<T>, gy: &[f64]) -> (Vec<T>, Vec<
         activation: None,
         random_key: 0,
         grad_output: None,
+        winners: None,
         grad_inputs: &[],
     };
     for (i, phase) in cell.forward_begin(&f).unwrap().into_iter().enumerate() {

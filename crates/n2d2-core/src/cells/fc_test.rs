@@ -23,6 +23,7 @@ fn run<T: Float>(cell: &mut Fc<T>, x: &Tensor<T>, gy: &[f64], learn: bool) -> (V
         activation: None,
         random_key: 9,
         grad_output: None,
+        winners: None,
         grad_inputs: &[],
     };
     for (i, phase) in cell.forward_begin(&f).unwrap().into_iter().enumerate() {

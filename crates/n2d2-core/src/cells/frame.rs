@@ -161,6 +161,9 @@ pub struct Frame<'a, T: Float> {
     pub random_key: u64,
     /// Backward: the gradient that arrives.
     pub grad_output: Option<&'a Tensor<T>>,
+    /// Backward: if given, the gradient that arrives is that of the values at these places of each image of the output,
+    /// and all others have none. Only for a cell that [takes](super::Cell::takes_winners) it.
+    pub winners: Option<&'a Tensor<u32>>,
     /// Backward: where the gradient of each input goes; `None` if nobody wants it.
     pub grad_inputs: &'a [Option<Tensor<T>>],
 }

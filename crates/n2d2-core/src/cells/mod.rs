@@ -54,6 +54,18 @@ pub trait Cell<T: Float>: Send + Sync {
         false
     }
 
+    /// True if the gradient of its input is that of its output at the places that `saved.index` holds (in the memory of an
+    /// image, `u32::MAX` for none), and zero elsewhere.
+    fn chooses(&self) -> bool {
+        false
+    }
+
+    /// True if, for these shapes, its backward pass is faster when the gradient arrives as that of a cell which
+    /// [chooses](Cell::chooses) from its output: see [`Frame::winners`].
+    fn takes_winners(&self, _inputs: &[&[usize]], _output: &[usize]) -> bool {
+        false
+    }
+
     /// Prepares a forward pass and cuts it into phases. The values of the inputs may not be there yet.
     ///
     /// # Errors

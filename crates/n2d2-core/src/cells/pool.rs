@@ -172,6 +172,10 @@ impl<T: Float> Cell<T> for Pool<T> {
         (0, if self.average { 0 } else { output.iter().product() })
     }
 
+    fn chooses(&self) -> bool {
+        !self.average && self.mapping.is_none()
+    }
+
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let g = self.of(f);
         let bands = if self.mapping.is_some() { 1 } else { g.bands() };

@@ -8,6 +8,7 @@
 //! Gradients are *minus* the derivative of the loss (target - output), summed over the batch, as in N2D2: solvers add.
 
 mod call;
+mod gradient;
 mod queue;
 mod unit;
 mod update;

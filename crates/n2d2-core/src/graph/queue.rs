@@ -6,6 +6,7 @@
 //! all phases of the chain while its activations stay in the cache. Where a batch has too few images for the threads, the
 //! phases run one after the other, each on all threads. Items are the same either way, and so are the bits.
 
+use super::gradient::Gradient;
 use super::unit::Inner;
 use super::var::Node;
 use crate::activation::ActivationFn;
@@ -29,7 +30,7 @@ pub(super) enum Body<'a, T: Float> {
     /// A forward pass, and the activation that the cell applies itself.
     Forward(MutexGuard<'a, Inner<T>>, Arc<Node<T>>, Option<ActivationFn>),
     /// A backward pass: the gradient that arrives, and those of the inputs.
-    Backward(MutexGuard<'a, Inner<T>>, Arc<Node<T>>, Tensor<T>, Vec<Option<Tensor<T>>>),
+    Backward(MutexGuard<'a, Inner<T>>, Arc<Node<T>>, Gradient<T>, Vec<Option<Tensor<T>>>),
     /// Plain memory: called with the images of an item.
     Plain(Box<dyn Fn(Range<usize>) + Send + Sync + 'a>),
 }
@@ -45,12 +46,13 @@ fn forward_frame<T: Float, R>(node: &Node<T>, activation: Option<&ActivationFn>,
         activation,
         random_key: node.random_key,
         grad_output: None,
+        winners: None,
         grad_inputs: &[],
     })
 }
 
 /// Calls `f` with the frame of a backward pass.
-fn backward_frame<T: Float, R>(node: &Node<T>, gy: &Tensor<T>, grads: &[Option<Tensor<T>>], f: impl FnOnce(&Frame<'_, T>) -> R) -> R {
+fn backward_frame<T: Float, R>(node: &Node<T>, gy: &Gradient<T>, grads: &[Option<Tensor<T>>], f: impl FnOnce(&Frame<'_, T>) -> R) -> R {
     f(&Frame {
         name: node.unit.name(),
         inputs: &node.tensors,
@@ -59,7 +61,8 @@ fn backward_frame<T: Float, R>(node: &Node<T>, gy: &Tensor<T>, grads: &[Option<T
         learn: node.learn,
         activation: None,
         random_key: node.random_key,
-        grad_output: Some(gy),
+        grad_output: Some(&gy.values),
+        winners: gy.chosen.as_ref().map(|c| &c.places),
         grad_inputs: grads,
     })
 }

@@ -1,7 +1,8 @@
 //! A named cell with its activation and mode, and the execution of its passes.
 
+use super::gradient::{Chosen, Gradient};
 use super::queue::{Body, Queue};
-use super::var::{Node, Slot, Var};
+use super::var::{Node, Var};
 use crate::activation::{Activation, ActivationFn};
 use crate::cells::{self, Cell, Inputs, Saved, Statistics};
 use crate::config::{Config, MAX_VALUES, values_of};
@@ -155,11 +156,14 @@ impl<T: Float> Unit<T> {
         let fused = inner.cell.fuses_activation() && !from_input;
         // What the derivative of the activation is computed from.
         let activation = function.map(|f| (f, if from_input { Tensor::uninit(&shape) } else { output.clone() }));
+        let takes_winners = !from_input && inner.cell.takes_winners(&shapes, &shape);
         let wants_gradient = inputs.iter().any(Var::wants_gradient) || inner.cell.params().iter().any(|p| p.solver.is_some());
         let images = shape.first().copied().unwrap_or(1);
         let elements = output.len() + tensors.iter().map(Tensor::len).sum::<usize>();
-        let node =
+        let mut node =
             Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (learn, random_key, activation.clone()), computed);
+        node.takes_winners = takes_winners;
+        let node = Arc::new(node);
         if computed {
             let own = activation.as_ref().filter(|_| fused).map(|(f, _)| *f);
             queue.push(Body::Forward(inner, node.clone(), own), images, elements)?;
@@ -220,21 +224,33 @@ impl<T: Float> Unit<T> {
     }
 
     /// Leaves it to the queue to go back through one recorded pass, and tells the inputs their gradients.
-    pub(super) fn enqueue_backward<'a>(&'a self, node: &Arc<Node<T>>, gy: &Tensor<T>, queue: &mut Queue<'a, T>) -> Result<()> {
-        if let Some((f, y)) = &node.activation {
-            deactivate(*f, y.clone(), gy.clone(), queue);
-        }
+    pub(super) fn enqueue_backward<'a>(&'a self, node: &Arc<Node<T>>, gy: Gradient<T>, queue: &mut Queue<'a, T>) -> Result<()> {
+        let gy = match &node.activation {
+            Some((f, y)) => gy.through(*f, y, queue),
+            None => gy,
+        };
+        *node.slot.lock() = Some(gy.clone());
         let inner = queue.lock(self);
         let wanted: Vec<bool> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();
+        if wanted == [true] && gy.chosen.is_none() && inner.cell.chooses() && node.inputs[0].takes_winners(node.output.len()) {
+            let slot = node.inputs[0].slot();
+            let mut held = slot.lock();
+            if held.is_none() {
+                let (shape, places) = (node.inputs[0].tensor().shape().to_vec(), node.saved.index.clone());
+                let chosen = Arc::new(Chosen { shape, places, output: node.output.clone() });
+                *held = Some(Gradient { values: gy.values, chosen: Some(chosen) });
+                return Ok(());
+            }
+        }
         let joined = node.tensors.len() < node.inputs.len();
         let grads: Vec<Option<Tensor<T>>> = if joined {
             vec![wanted.contains(&true).then(|| Tensor::uninit(node.tensors[0].shape()))]
         } else {
             wanted.iter().zip(&node.tensors).map(|(w, t)| w.then(|| Tensor::uninit(t.shape()))).collect()
         };
-        let images = gy.shape().first().copied().unwrap_or(1);
-        let elements = 2 * gy.len() + 2 * node.tensors.iter().map(Tensor::len).sum::<usize>();
-        queue.push(Body::Backward(inner, node.clone(), gy.clone(), grads.clone()), images, elements)?;
+        let images = node.output.images().0;
+        let elements = 2 * gy.values.len() + 2 * node.tensors.iter().map(Tensor::len).sum::<usize>();
+        queue.push(Body::Backward(inner, node.clone(), gy, grads.clone()), images, elements)?;
         if joined {
             if let Some(Some(g)) = grads.first() {
                 split(g, &node.inputs, &wanted, queue)?;
@@ -260,7 +276,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// Images, and elements of each.
-    fn images(&self) -> (usize, usize) {
+    pub(super) fn images(&self) -> (usize, usize) {
         let n = self.shape().first().copied().unwrap_or(1).max(1);
         (n, self.len() / n)
     }
@@ -277,15 +293,6 @@ fn activate<T: Float>(f: ActivationFn, kept: Option<Tensor<T>>, y: Tensor<T>, qu
             unsafe { kept.part_mut(images.start * each, images.len() * each) }.copy_from_slice(y);
         }
         f.forward(y);
-    });
-}
-
-fn deactivate<T: Float>(f: ActivationFn, y: Tensor<T>, gy: Tensor<T>, queue: &mut Queue<'_, T>) {
-    let (n, each) = y.images();
-    queue.push_plain(n, each, move |images| {
-        let (start, len) = (images.start * each, images.len() * each);
-        // SAFETY: items are disjoint.
-        f.backward(y.part(start, len), unsafe { gy.part_mut(start, len) });
     });
 }
 
@@ -332,30 +339,6 @@ fn split<T: Float>(g: &Tensor<T>, inputs: &[Var<T>], wanted: &[bool], queue: &mu
         at += ct;
     }
     Ok(())
-}
-
-impl<T: Float> Slot<T> {
-    /// Adds a gradient to what other branches have sent.
-    pub(super) fn add(&self, g: Tensor<T>, queue: &mut Queue<'_, T>) {
-        let mut held = self.lock();
-        let Some(sum) = held.as_ref() else {
-            *held = Some(g);
-            return;
-        };
-        let g = if g.is_channels_last() == sum.is_channels_last() {
-            g
-        } else {
-            queue.flush();
-            g.to_channels_last()
-        };
-        let (sum, (n, each)) = (sum.clone(), g.images());
-        queue.push_plain(n, each, move |images| {
-            let (start, len) = (images.start * each, images.len() * each);
-            // SAFETY: items are disjoint.
-            let to = unsafe { sum.part_mut(start, len) };
-            to.iter_mut().zip(g.part(start, len)).for_each(|(a, b)| *a += *b);
-        });
-    }
 }
 
 /// The shape a pass of `inputs` gives, for callers that only plan.

@@ -1,5 +1,6 @@
 //! Variables and recorded passes.
 
+use super::gradient::{Gradient, Slot};
 use super::queue::Queue;
 use super::unit::Unit;
 use super::update;
@@ -8,21 +9,8 @@ use crate::cells::Saved;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
 use std::collections::{BinaryHeap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The place of a gradient.
-pub(super) struct Slot<T: Float>(Mutex<Option<Tensor<T>>>);
-
-impl<T: Float> Slot<T> {
-    fn new() -> Arc<Self> {
-        Arc::new(Slot(Mutex::new(None)))
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Tensor<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A recorded pass of a cell.
 pub(super) struct Node<T: Float> {
@@ -38,9 +26,14 @@ pub(super) struct Node<T: Float> {
     /// The activation, and what its derivative is computed from: the output, or what was the output before it.
     pub(super) activation: Option<(ActivationFn, Tensor<T>)>,
     pub(super) slot: Arc<Slot<T>>,
+    /// True if the cell goes back faster from the gradient of a few chosen outputs.
+    pub(super) takes_winners: bool,
     /// False if the cell gave a shape only.
     pub(super) computed: bool,
 }
+
+/// Outputs for each chosen one at which it is worth to look at the chosen ones only.
+const LEAST_CHOICE: usize = 3;
 
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
@@ -53,9 +46,9 @@ impl<T: Float> Node<T> {
         output: Tensor<T>,
         (learn, random_key, activation): (bool, u64, Option<(ActivationFn, Tensor<T>)>),
         computed: bool,
-    ) -> Arc<Self> {
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node { serial, unit, inputs, tensors, saved, output, learn, random_key, activation, slot: Slot::new(), computed })
+    ) -> Self {
+        let (serial, slot) = (SERIAL.fetch_add(1, Ordering::Relaxed), Slot::new());
+        Node { serial, unit, inputs, tensors, saved, output, learn, random_key, activation, slot, takes_winners: false, computed }
     }
 }
 
@@ -134,10 +127,15 @@ impl<T: Float> Var<T> {
         &self.slot
     }
 
+    /// True if the cell that made it wants the gradient of `chosen` values only, all others being zero.
+    pub(super) fn takes_winners(&self, chosen: usize) -> bool {
+        self.node.as_ref().is_some_and(|n| n.takes_winners && n.output.len() >= LEAST_CHOICE * chosen)
+    }
+
     /// The gradient that the last back-propagation left: minus the derivative, summed over the batch. For the output of a
     /// cell with an activation it has gone back through the activation, as in N2D2.
     pub fn grad(&self) -> Option<Tensor<T>> {
-        self.slot.lock().clone()
+        self.slot.lock().as_ref().map(Gradient::dense)
     }
 
     /// All nodes behind this variable, newest first.
@@ -194,12 +192,12 @@ impl<T: Float> Var<T> {
         let lies = gradient.to_channels_last();
         // SAFETY: the fresh tensor has no other user.
         unsafe { own.part_mut(0, own.len()) }.copy_from_slice(lies.part(0, lies.len()));
-        *self.slot.lock() = Some(own);
+        *self.slot.lock() = Some(own.into());
         let mut queue = Queue::new();
         for node in &nodes {
             let gy = node.slot.lock().clone();
             if let Some(gy) = gy {
-                node.unit.enqueue_backward(node, &gy, &mut queue)?;
+                node.unit.enqueue_backward(node, gy, &mut queue)?;
             }
         }
         queue.flush();
