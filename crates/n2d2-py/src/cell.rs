@@ -238,6 +238,29 @@ impl Plan {
     }
 }
 
+/// Begins to measure all passes of cells; what was measured before is forgotten.
+#[pyfunction]
+fn begin_profile() {
+    graph::begin_profile();
+}
+
+/// A row of a profile: name, class, whether it is backward, passes, seconds of all threads, operations, bytes.
+type ProfileRow = (String, &'static str, bool, u64, f64, f64, f64);
+
+/// Ends the profile and returns its rows in the order of their first computation.
+#[pyfunction]
+fn end_profile() -> Vec<ProfileRow> {
+    let row = |p: graph::Profiled| (p.name, p.kind, p.backward, p.passes, p.thread_ns as f64 / 1e9, p.flops, p.bytes);
+    graph::end_profile().into_iter().map(row).collect()
+}
+
+/// Measures the peaks of this machine: threads, GFLOP/s and GB/s.
+#[pyfunction]
+fn measure_peak(py: Python<'_>) -> PyResult<(usize, f64, f64)> {
+    let peak = compute(py, || Ok(n2d2_core::device::cpu::Peak::measure()))?;
+    Ok((peak.threads, peak.gflops, peak.gbytes))
+}
+
 /// The class names of all cells of the engine.
 #[pyfunction]
 fn cell_kinds() -> Vec<&'static str> {
@@ -247,6 +270,9 @@ fn cell_kinds() -> Vec<&'static str> {
 /// Adds the class to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(cell_kinds, m)?)?;
+    m.add_function(wrap_pyfunction!(begin_profile, m)?)?;
+    m.add_function(wrap_pyfunction!(end_profile, m)?)?;
+    m.add_function(wrap_pyfunction!(measure_peak, m)?)?;
     m.add_class::<Plan>()?;
     m.add_class::<Cell>()
 }

@@ -45,6 +45,7 @@ examples:
   n2d2 train lenet.onnx --data digits --lr 0.03 --batch 32 --seed 7
   n2d2 train lenet.onnx --data mnist:data/mnist --validation 0.1 --patience 3
   n2d2 train lenet.ini --weights runs/lenet/weights --epochs 5 --tensorboard
+  n2d2 train lenet.ini --epochs 1 --profile
 """,
     )
     options.model(command)
@@ -63,6 +64,9 @@ examples:
     )
     command.add_argument("--weights", metavar="DIR", help="folder of parameters to begin with")
     command.add_argument("--tensorboard", action="store_true", help="write events for TensorBoard too")
+    command.add_argument(
+        "--profile", action="store_true", help="print the time, arithmetic and bytes of each layer at the end"
+    )
     options.log_dir(command)
     options.machine(command)
 

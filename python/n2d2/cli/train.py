@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, cast
 
 from n2d2.cli.model import log_dir_of, read_weights, read_with_data, set_machine
@@ -25,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
         Error: Something is wrong with the model or the data.
     """
     from n2d2.cli.usage import UsageError
+    from n2d2.train import Profile, TensorBoard
 
     set_machine(options)
     model = read_with_data(options, options.validation or 0.0)
@@ -39,20 +41,22 @@ def run(options: argparse.Namespace) -> int:
     folder = log_dir_of(options)
     callbacks: list[Callback] = []
     if options.tensorboard:
-        from n2d2.train import TensorBoard
-
         callbacks.append(TensorBoard())
     parts = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     threads = global_variables.nb_threads
     print(f"{options.model}: {parts} images, batches of {provider.get_batch_size()}, {threads} threads", flush=True)
-    model.fit(
-        options.epochs,
-        log_epoch=1 if validates else 0,
-        stop_valid=options.patience or 0,
-        log_dir=folder,
-        callbacks=callbacks,
-        restore_best=validates,
-    )
+    with contextlib.ExitStack() as stack:
+        profile = stack.enter_context(Profile()) if options.profile else None
+        model.fit(
+            options.epochs,
+            log_epoch=1 if validates else 0,
+            stop_valid=options.patience or 0,
+            log_dir=folder,
+            callbacks=callbacks,
+            restore_best=validates,
+        )
+    if profile is not None:
+        print(profile.table())
     model.export_free_parameters(str(folder / "weights"), verbose=False)
     if counts["Test"]:
         model.run_test(report=max(counts["Test"], 1), log_dir=folder)

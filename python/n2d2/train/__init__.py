@@ -8,6 +8,7 @@ from n2d2.train.csv_log import CsvLog
 from n2d2.train.early_stopping import EarlyStopping
 from n2d2.train.json_lines import JsonLines
 from n2d2.train.learning_rate_log import LearningRateLog, learning_rate
+from n2d2.train.profile import Profile, ProfiledPass
 from n2d2.train.progress import Progress
 from n2d2.train.run import Run
 from n2d2.train.tensor_board import TensorBoard
@@ -20,6 +21,8 @@ __all__ = [
     "EarlyStopping",
     "JsonLines",
     "LearningRateLog",
+    "Profile",
+    "ProfiledPass",
     "Progress",
     "Run",
     "TensorBoard",

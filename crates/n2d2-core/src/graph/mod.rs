@@ -9,12 +9,14 @@
 
 mod call;
 mod gradient;
+mod profile;
 mod queue;
 mod unit;
 mod update;
 mod var;
 
 pub use call::{Step, call_all, steps};
+pub use profile::{Profiled, begin_profile, end_profile};
 pub use unit::{Inner, Unit, set_shapes_only};
 pub use var::{Var, update_all};
 

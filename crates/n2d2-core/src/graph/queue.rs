@@ -7,6 +7,7 @@
 //! phases run one after the other, each on all threads. Items are the same either way, and so are the bits.
 
 use super::gradient::Gradient;
+use super::profile::{self, Profiled};
 use super::unit::Inner;
 use super::var::Node;
 use crate::activation::ActivationFn;
@@ -14,7 +15,9 @@ use crate::cells::{Frame, Phase, Scope};
 use crate::device::cpu::{parallel_for, threads};
 use crate::tensor::{Float, Tensor};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
+use std::time::Instant;
 
 /// Bytes of activations of a shard: they stay in the second cache.
 const SHARD_BYTES: usize = 512 * 1024;
@@ -90,6 +93,15 @@ impl<T: Float> Body<'_, T> {
         }
     }
 
+    /// What it is in a profile.
+    fn profiled(&self, bytes: usize) -> Profiled {
+        match self {
+            Body::Forward(inner, node, _) => profile::work_of(inner, node, None),
+            Body::Backward(inner, node, _, grads) => profile::work_of(inner, node, Some(grads.iter().flatten().map(Tensor::len).sum())),
+            Body::Plain(_) => Profiled { passes: 1, bytes: bytes as f64, ..Profiled::default() },
+        }
+    }
+
     fn end(&mut self, phase: usize) {
         match self {
             Body::Forward(inner, node, activation) => forward_frame(node, activation.as_ref(), |f| inner.cell.forward_end(phase, f)),
@@ -108,6 +120,8 @@ struct Work<'a, T: Float> {
     images: usize,
     /// Bytes of the activations that it reads and writes.
     bytes: usize,
+    /// What it is called in a profile, if one is made, and the time that the threads have spent on it.
+    profiled: Option<(Profiled, AtomicU64)>,
 }
 
 impl<T: Float> Work<'_, T> {
@@ -126,7 +140,12 @@ impl<T: Float> Work<'_, T> {
     }
 
     fn run(&self, phase: usize, items: Range<usize>) {
+        let Some((_, ns)) = &self.profiled else {
+            return self.body.run(phase, items, self.block(phase), self.images);
+        };
+        let start = Instant::now();
         self.body.run(phase, items, self.block(phase), self.images);
+        ns.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 }
 
@@ -180,7 +199,8 @@ impl<'a, T: Float> Queue<'a, T> {
         let bytes = elements * size_of::<T>();
         self.bytes += bytes;
         let done = vec![false; phases.len()];
-        self.works.push(Work { body, phases, done, images, bytes });
+        let profiled = profile::is_on().then(|| (body.profiled(bytes), AtomicU64::new(0)));
+        self.works.push(Work { body, phases, done, images, bytes, profiled });
         if whole || self.bytes > MOST_BYTES {
             self.flush();
         } else if let Some(last) = barrier {
@@ -234,7 +254,15 @@ impl<'a, T: Float> Queue<'a, T> {
             self.together(&now);
             after = later;
         }
-        self.works.retain(|w| w.done.contains(&false));
+        self.works.retain_mut(|w| {
+            if w.done.contains(&false) {
+                return true;
+            }
+            if let Some((pass, ns)) = w.profiled.take() {
+                profile::record(Profiled { thread_ns: ns.into_inner(), ..pass });
+            }
+            false
+        });
         self.bytes = self.works.iter().map(|w| w.bytes).sum();
     }
 

@@ -5,6 +5,7 @@ mod gate;
 mod gradient;
 mod isa;
 mod kernels;
+mod peak;
 mod pool;
 mod simd;
 
@@ -14,6 +15,7 @@ pub(crate) use gradient::{GradientPlan, group_of_images};
 pub use isa::{Isa, isa, isas};
 pub(crate) use kernels::{DepthwiseGrad, Span, Tile};
 pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
+pub use peak::Peak;
 pub use pool::{parallel_for, set_threads, threads};
 
 #[cfg(test)]
