@@ -1,15 +1,16 @@
-//! The microkernels of convolution and dense layers, written once over [`Simd`] and compiled for each instruction set.
+//! The microkernels of convolution and dense layers, written once over [`Simd`] and compiled for each instruction set
+//! (those of depthwise convolution are in [`super::depthwise`]).
 //!
 //! | kernel | computes | registers |
 //! |---|---|---|
 //! | tile | `rows` pixels x `block` outputs: `y[p][k] = b[k] + sum x[p][j] * w[j][k]` | outputs in accumulators, pixels by broadcast, weights by vector |
 //! | gradient tile | `values` x `block` outputs: `g[j][k] += sum_p x[p][j] * d[p][k]` | the same with pixels as the sum |
-//! | depthwise | pixels x a vector of channels, forward and weight gradient | vectors over channels |
 //! | column sum | `sum_p d[p][k]` | four pixels at a time |
 //!
 //! Tile sizes are those that keep the accumulators of one tile in registers: 14 x 32 for AVX-512, 6 x 16 for AVX2, 4 x 8
 //! else. Every output element is summed in the same order whatever the tile it falls into.
 
+use super::depthwise::{self, Depthwise};
 use super::isa::{Isa, isa};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
@@ -70,30 +71,6 @@ pub(crate) struct GradTile<T> {
     pub(crate) g_line: usize,
     /// Add to what is there.
     pub(crate) add: bool,
-}
-
-/// Arguments of the depthwise weight gradient of a vector of channels.
-pub(crate) struct DepthwiseGrad<'a, T> {
-    /// First input of the first pixel.
-    pub(crate) x: *const T,
-    /// Offset of each tap.
-    pub(crate) taps: &'a [usize],
-    /// Pixel and row strides of the input.
-    pub(crate) x_strides: [usize; 2],
-    /// First output gradient.
-    pub(crate) d: *const T,
-    /// Pixel and row strides of the output gradient.
-    pub(crate) d_strides: [usize; 2],
-    /// Rows of pixels.
-    pub(crate) rows: usize,
-    /// Pixels of a row.
-    pub(crate) pixels: usize,
-    /// Channels, any number.
-    pub(crate) channels: usize,
-    /// Gradient `[tap][g_stride]`, added to.
-    pub(crate) g: *mut T,
-    /// From a tap to the next in the gradient.
-    pub(crate) g_stride: usize,
 }
 
 type TileFn<T> = unsafe fn(&Tile<'_, T>);
@@ -169,8 +146,7 @@ pub struct Kernels<T: 'static> {
     /// The instruction set.
     pub isa: Isa,
     widths: Vec<Width<T>>,
-    depthwise: unsafe fn(&Tile<'_, T>, usize),
-    depthwise_grad: unsafe fn(&DepthwiseGrad<'_, T>),
+    pub(super) depthwise: Depthwise<T>,
     column_sum: unsafe fn(*const T, usize, usize, usize, *mut T),
 }
 
@@ -179,25 +155,6 @@ impl<T: Float> Kernels<T> {
     pub fn width(&self, outputs: usize) -> &Width<T> {
         let widest = self.widths.last().expect("every table has a width");
         self.widths.iter().find(|w| w.block >= outputs).unwrap_or(widest)
-    }
-
-    /// Depthwise forward: `y[p][c] = b[c] + sum over spans of x[p + span][c] * w[span][c]` for `t.cols` channels; a span
-    /// names one tap (its length is ignored), weights lie `[tap][w_stride]`.
-    ///
-    /// # Safety
-    /// All pointers and offsets of `t` must be valid.
-    pub(crate) unsafe fn depthwise(&self, t: &Tile<'_, T>, w_stride: usize) {
-        // SAFETY: the caller's promise; the table was made for this processor.
-        unsafe { (self.depthwise)(t, w_stride) };
-    }
-
-    /// Depthwise weight gradient.
-    ///
-    /// # Safety
-    /// All pointers and offsets of `t` must be valid.
-    pub(crate) unsafe fn depthwise_grad(&self, t: &DepthwiseGrad<'_, T>) {
-        // SAFETY: the caller's promise.
-        unsafe { (self.depthwise_grad)(t) };
     }
 
     /// `out[k] = sum over pixels of d[p * stride + k]` for `k < cols`.
@@ -210,7 +167,7 @@ impl<T: Float> Kernels<T> {
 }
 
 #[inline(always)]
-unsafe fn load_cols<S: Simd>(p: *const S::T, cols: usize) -> S::V {
+pub(super) unsafe fn load_cols<S: Simd>(p: *const S::T, cols: usize) -> S::V {
     // SAFETY: `cols` readable elements, the caller's promise.
     unsafe { if cols >= S::LANES { S::load(p) } else { S::load_n(p, cols) } }
 }
@@ -348,100 +305,6 @@ unsafe fn grad_tile<S: Simd, const LINES: usize, const VALUES: usize, const NV: 
 }
 
 #[inline(always)]
-unsafe fn depthwise_rows<S: Simd, const ROWS: usize>(t: &Tile<'_, S::T>, w_stride: usize, c: usize, n: usize) {
-    // SAFETY: ROWS offsets and `n` channels from `c` are valid, the caller's promise.
-    unsafe {
-        let load = |p: *const S::T| load_cols::<S>(p, n);
-        let bias = if t.bias.is_null() { S::splat(S::T::default()) } else { load(t.bias.add(c)) };
-        let mut acc = [bias; ROWS];
-        for (k, span) in t.spans.iter().enumerate() {
-            let wv = load(t.w.add(k * w_stride + c));
-            for i in 0..ROWS {
-                acc[i] = S::fma(load(t.x.add(*t.x_at.get_unchecked(i) + span.start + c)), wv, acc[i]);
-            }
-        }
-        for i in 0..ROWS {
-            let p = t.y.add(*t.y_at.get_unchecked(i) + c);
-            let a = if t.relu { S::max(acc[i], S::splat(S::T::default())) } else { acc[i] };
-            if n >= S::LANES { S::store(p, a) } else { S::store_n(p, n, a) }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn depthwise<S: Simd>(t: &Tile<'_, S::T>, w_stride: usize) {
-    const ROWS: usize = 6;
-    let n = t.x_at.len();
-    let mut c = 0;
-    while c < t.cols {
-        let lanes = t.cols - c;
-        let mut i = 0;
-        while i < n {
-            // SAFETY: a part of the caller's tile.
-            unsafe {
-                if i + ROWS <= n {
-                    let part = Tile { x_at: &t.x_at[i..i + ROWS], y_at: &t.y_at[i..i + ROWS], ..*t };
-                    depthwise_rows::<S, ROWS>(&part, w_stride, c, lanes);
-                    i += ROWS;
-                } else {
-                    let part = Tile { x_at: &t.x_at[i..=i], y_at: &t.y_at[i..=i], ..*t };
-                    depthwise_rows::<S, 1>(&part, w_stride, c, lanes);
-                    i += 1;
-                }
-            }
-        }
-        c += S::LANES;
-    }
-}
-
-#[inline(always)]
-unsafe fn depthwise_grad_taps<S: Simd, const TAPS: usize>(t: &DepthwiseGrad<'_, S::T>, from: usize, c: usize) {
-    // SAFETY: TAPS taps from `from` and the channels from `c` are valid, the caller's promise.
-    unsafe {
-        let n = t.channels - c;
-        let mut acc = [S::splat(S::T::default()); TAPS];
-        for row in 0..t.rows {
-            for p in 0..t.pixels {
-                let d = load_cols::<S>(t.d.add(row * t.d_strides[1] + p * t.d_strides[0] + c), n);
-                let x = t.x.add(row * t.x_strides[1] + p * t.x_strides[0] + c);
-                for k in 0..TAPS {
-                    acc[k] = S::fma(load_cols::<S>(x.add(t.taps[from + k]), n), d, acc[k]);
-                }
-            }
-        }
-        for k in 0..TAPS {
-            let g = t.g.add((from + k) * t.g_stride + c);
-            let sum = S::add(load_cols::<S>(g, n), acc[k]);
-            if n >= S::LANES { S::store(g, sum) } else { S::store_n(g, n, sum) }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn depthwise_grad<S: Simd>(t: &DepthwiseGrad<'_, S::T>) {
-    let mut c = 0;
-    while c < t.channels {
-        let mut k = 0;
-        while k < t.taps.len() {
-            // SAFETY: the caller's promise.
-            unsafe {
-                if k + 9 <= t.taps.len() {
-                    depthwise_grad_taps::<S, 9>(t, k, c);
-                    k += 9;
-                } else if k + 5 <= t.taps.len() {
-                    depthwise_grad_taps::<S, 5>(t, k, c);
-                    k += 5;
-                } else {
-                    depthwise_grad_taps::<S, 1>(t, k, c);
-                    k += 1;
-                }
-            }
-        }
-        c += S::LANES;
-    }
-}
-
-#[inline(always)]
 unsafe fn column_sum<S: Simd>(d: *const S::T, pixels: usize, stride: usize, cols: usize, out: *mut S::T) {
     let mut k = 0;
     while k < cols {
@@ -484,16 +347,6 @@ macro_rules! featured {
                 unsafe { super::grad_tile::<$simd, LINES, VALUES, NV>(t) }
             }
             #[target_feature(enable = $feature)]
-            pub(super) unsafe fn depthwise(t: &Tile<'_, $t>, w_stride: usize) {
-                // SAFETY: the caller's promise.
-                unsafe { super::depthwise::<$simd>(t, w_stride) }
-            }
-            #[target_feature(enable = $feature)]
-            pub(super) unsafe fn depthwise_grad(t: &DepthwiseGrad<'_, $t>) {
-                // SAFETY: the caller's promise.
-                unsafe { super::depthwise_grad::<$simd>(t) }
-            }
-            #[target_feature(enable = $feature)]
             pub(super) unsafe fn column_sum(d: *const $t, pixels: usize, stride: usize, cols: usize, out: *mut $t) {
                 // SAFETY: the caller's promise.
                 unsafe { super::column_sum::<$simd>(d, pixels, stride, cols, out) }
@@ -505,7 +358,7 @@ featured!("avx2,fma", Avx2, f32, avx2);
 featured!("avx512f,avx512vl,avx512bw,avx512dq,fma", Avx512, f32, avx512);
 
 mod portable {
-    use super::{DepthwiseGrad, Float, GradTile, Portable, Tile};
+    use super::{Float, GradTile, Portable, Tile};
     pub(super) unsafe fn tile<T: Float, const N: usize, const ROWS: usize, const NV: usize, const UNIT: bool>(t: &Tile<'_, T>) {
         // SAFETY: the caller's promise.
         unsafe { super::tile::<Portable<T, N>, ROWS, NV, UNIT>(t) }
@@ -513,14 +366,6 @@ mod portable {
     pub(super) unsafe fn grad<T: Float, const N: usize, const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<T>) {
         // SAFETY: the caller's promise.
         unsafe { super::grad_tile::<Portable<T, N>, LINES, VALUES, NV>(t) }
-    }
-    pub(super) unsafe fn depthwise<T: Float, const N: usize>(t: &Tile<'_, T>, w_stride: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { super::depthwise::<Portable<T, N>>(t, w_stride) }
-    }
-    pub(super) unsafe fn depthwise_grad<T: Float, const N: usize>(t: &DepthwiseGrad<'_, T>) {
-        // SAFETY: the caller's promise.
-        unsafe { super::depthwise_grad::<Portable<T, N>>(t) }
     }
     pub(super) unsafe fn column_sum<T: Float, const N: usize>(d: *const T, pixels: usize, stride: usize, cols: usize, out: *mut T) {
         // SAFETY: the caller's promise.
@@ -547,8 +392,7 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
             },
             Width { block: 2 * N, rows: 4, tiles: tiles![2, false; 1 2 3 4], unit_tiles: Vec::new(), grads: vec![grads![2, 1; 1 2 3 4]] },
         ],
-        depthwise: portable::depthwise::<T, N>,
-        depthwise_grad: portable::depthwise_grad::<T, N>,
+        depthwise: depthwise::portable::<T, N>(),
         column_sum: portable::column_sum::<T, N>,
     }
 }
@@ -588,8 +432,7 @@ fn avx2_kernels() -> Kernels<f32> {
                 grads: vec![grads![avx2, 2, 1; 1 2 3 4 5 6]],
             },
         ],
-        depthwise: avx2::depthwise,
-        depthwise_grad: avx2::depthwise_grad,
+        depthwise: depthwise::avx2(),
         column_sum: avx2::column_sum,
     }
 }
@@ -614,13 +457,7 @@ fn avx512_kernels() -> Kernels<f32> {
         unit_tiles: Vec::new(),
         grads: vec![grads![avx512, 2, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
     };
-    Kernels {
-        isa: Isa::Avx512,
-        widths: vec![narrow_width(), one, two],
-        depthwise: avx512::depthwise,
-        depthwise_grad: avx512::depthwise_grad,
-        column_sum: avx512::column_sum,
-    }
+    Kernels { isa: Isa::Avx512, widths: vec![narrow_width(), one, two], depthwise: depthwise::avx512(), column_sum: avx512::column_sum }
 }
 
 /// The `f32` kernels for an instruction set; the portable ones if the processor lacks it.

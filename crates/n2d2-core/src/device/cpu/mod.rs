@@ -1,5 +1,6 @@
 //! The processor as a device: a small thread pool and the microkernels for the instruction set found at start-up.
 
+mod depthwise;
 mod direct;
 mod gate;
 mod gradient;
@@ -9,13 +10,14 @@ mod peak;
 mod pool;
 mod simd;
 
+pub(crate) use depthwise::DepthwiseGrad;
 pub(crate) use direct::with_scratch;
 pub use direct::{Geometry, Job, Window};
 pub(crate) use gradient::{GradientPlan, group_of_images};
 pub use isa::{Isa, isa, isas};
-pub(crate) use kernels::{DepthwiseGrad, Span, Tile};
 pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
 pub use peak::Peak;
+pub(crate) use kernels::{Span, Tile};
 pub use pool::{parallel_for, set_threads, threads};
 
 #[cfg(test)]
