@@ -1,0 +1,163 @@
+//! Speed of the convolution and dense layers: GFLOP/s of each pass and the share of the peak measured on the spot.
+//!
+//! `cargo bench --package n2d2-core --bench conv -- WORDS`: rows whose names hold all words, such as `3x3` or `batch 64`.
+//! A backward pass gives the weight gradient alone (and that of the bias), or both gradients; backward-data is the
+//! difference. The weights count as new in every pass, as in a training step.
+
+mod machine;
+
+use machine::{Machine, chosen, each_thread_count, median_time, share};
+use n2d2_core::graph::{Unit, Var};
+use n2d2_core::{Config, Tensor, config};
+use std::fmt;
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// A layer and the batch that goes through it; kernel 0 is a dense layer.
+#[derive(Clone, Copy)]
+struct Layer {
+    kernel: usize,
+    c_in: usize,
+    c_out: usize,
+    size: usize,
+    padding: usize,
+    stride: usize,
+    batch: usize,
+}
+
+const fn conv(kernel: usize, stride: usize, c_in: usize, c_out: usize, size: usize, batch: usize) -> Layer {
+    let padding = if kernel == 5 { 0 } else { kernel / 2 };
+    Layer { kernel, c_in, c_out, size, padding, stride, batch }
+}
+
+const fn fc(c_in: usize, c_out: usize, batch: usize) -> Layer {
+    Layer { kernel: 0, c_in, c_out, size: 1, padding: 0, stride: 1, batch }
+}
+
+const LAYERS: &[Layer] = &[
+    conv(3, 1, 64, 64, 56, 8),
+    conv(3, 1, 128, 128, 28, 8),
+    conv(3, 1, 256, 256, 14, 8),
+    conv(3, 1, 512, 512, 7, 8),
+    conv(3, 2, 64, 128, 56, 8),
+    conv(3, 2, 128, 256, 28, 8),
+    conv(3, 2, 256, 512, 14, 8),
+    conv(3, 1, 32, 32, 32, 64),
+    conv(3, 1, 64, 64, 32, 64),
+    conv(3, 1, 128, 128, 16, 64),
+    conv(3, 1, 256, 256, 8, 64),
+    conv(3, 1, 512, 512, 4, 64),
+    conv(3, 1, 512, 512, 2, 64),
+    conv(3, 2, 64, 128, 32, 64),
+    conv(3, 2, 256, 512, 8, 64),
+    conv(1, 1, 32, 64, 112, 8),
+    conv(1, 1, 64, 128, 56, 8),
+    conv(1, 1, 128, 256, 28, 8),
+    conv(1, 1, 256, 512, 14, 8),
+    conv(1, 1, 512, 512, 14, 8),
+    conv(1, 1, 1024, 1024, 7, 8),
+    conv(1, 2, 64, 128, 56, 8),
+    conv(1, 2, 256, 512, 14, 8),
+    conv(1, 1, 32, 64, 32, 64),
+    conv(1, 1, 128, 128, 16, 64),
+    conv(1, 1, 256, 256, 8, 64),
+    conv(1, 1, 512, 512, 4, 64),
+    conv(1, 1, 1024, 1024, 2, 64),
+    conv(3, 1, 64, 64, 56, 1),
+    conv(3, 1, 256, 256, 14, 1),
+    conv(3, 1, 512, 512, 7, 1),
+    conv(1, 1, 512, 512, 14, 1),
+    conv(1, 1, 1024, 1024, 7, 1),
+    conv(5, 1, 1, 6, 28, 256),
+    conv(5, 1, 6, 16, 12, 256),
+    conv(3, 1, 3, 32, 32, 64),
+    conv(7, 2, 3, 64, 224, 8),
+    fc(784, 300, 32),
+    fc(784, 300, 256),
+    fc(256, 120, 32),
+    fc(256, 120, 256),
+    fc(4096, 1024, 64),
+    fc(512, 1000, 8),
+    fc(784, 300, 1),
+    fc(4096, 1024, 1),
+];
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Layer { kernel, c_in, c_out, size, stride, batch, .. } = self;
+        let text = match kernel {
+            0 => format!("fc {c_in}->{c_out}, batch {batch}"),
+            _ => format!("{kernel}x{kernel}/{stride} {c_in}->{c_out}, {size}x{size}, batch {batch}"),
+        };
+        f.pad(&text)
+    }
+}
+
+impl Layer {
+    fn unit(&self) -> Arc<Unit<f32>> {
+        let pair = |v: usize| vec![v as i64; 2];
+        let mut c = config! { "nb_inputs" => self.c_in, "nb_outputs" => self.c_out };
+        if self.kernel > 0 {
+            c.set("kernel_dims", pair(self.kernel));
+            c.set("padding_dims", pair(self.padding));
+            c.set("stride_dims", pair(self.stride));
+        }
+        let unit = Unit::new("bench", if self.kernel > 0 { "Conv" } else { "Fc" }, &c).unwrap();
+        unit.with(|u| {
+            for p in u.cell.params_mut() {
+                let len = p.len();
+                p.assign(&noise(len, 0.1)).unwrap();
+            }
+        });
+        unit
+    }
+
+    /// Floating-point operations of a pass.
+    fn flops(&self) -> f64 {
+        let out = if self.kernel > 0 { (self.size + 2 * self.padding - self.kernel) / self.stride + 1 } else { 1 };
+        2.0 * (self.batch * self.c_out * out * out * self.c_in * self.kernel.max(1).pow(2)) as f64
+    }
+
+    /// Seconds of forward, backward-data and backward-weights.
+    fn times(&self) -> [f64; 3] {
+        let unit = self.unit();
+        let values = batch(&[self.batch, self.c_in, self.size, self.size]);
+        let forward = median_time(|| drop(black_box(unit.call(&[Var::leaf(values.clone(), false)]).unwrap())));
+        let gradient = {
+            let y = unit.call(&[Var::leaf(values.clone(), false)]).unwrap();
+            batch(y.tensor().shape())
+        };
+        let backward = |wants_gradient: bool| {
+            let y = unit.call(&[Var::leaf(values.clone(), wants_gradient)]).unwrap();
+            median_time(|| {
+                unit.with(|u| u.cell.params_mut()[0].version += 1);
+                y.back_propagate(Some(gradient.clone())).unwrap();
+            })
+        };
+        let (weights, both) = (backward(false), backward(true));
+        [forward, both - weights, weights]
+    }
+}
+
+/// Values between `-scale` and `scale` without a pattern that a branch predictor could learn.
+fn noise(len: usize, scale: f32) -> Vec<f32> {
+    let stream = n2d2_core::random::Stream::new(1);
+    (0..len as u64).map(|i| scale * (2.0 * stream.uniform(i) - 1.0)).collect()
+}
+
+/// A tensor laid out as the outputs of cells are, so that no kernel time goes into moving it.
+fn batch(shape: &[usize]) -> Tensor<f32> {
+    let values = Tensor::from_vec(noise(shape.iter().product(), 1.0), shape).unwrap();
+    let copy = Unit::new("batch", "Activation", &Config::default()).unwrap();
+    copy.call(&[Var::leaf(values, false)]).unwrap().tensor().clone()
+}
+
+fn main() {
+    for Machine { gflops, .. } in each_thread_count() {
+        println!("{:36} {:>14} {:>14} {:>14}   GFLOP/s and share of the peak", "", "forward", "backward-data", "-weights");
+        for layer in LAYERS.iter().filter(|l| chosen(&l.to_string())) {
+            let [forward, data, weights] = layer.times().map(|t| share(layer.flops() / t / 1e9, gflops));
+            println!("{layer:36} {forward} {data} {weights}");
+        }
+    }
+}
