@@ -15,6 +15,7 @@ use super::isa::{Isa, isa};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Portable, Simd};
+use super::winners::kernels as winners;
 use crate::tensor::Float;
 use std::sync::OnceLock;
 
@@ -148,6 +149,8 @@ pub struct Kernels<T: 'static> {
     widths: Vec<Width<T>>,
     pub(super) depthwise: Depthwise<T>,
     column_sum: unsafe fn(*const T, usize, usize, usize, *mut T),
+    /// The kernels of the backward pass behind a maximum pooling, narrowest vectors first.
+    pub(super) winners: Vec<winners::Width<T>>,
 }
 
 impl<T: Float> Kernels<T> {
@@ -394,6 +397,7 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
         ],
         depthwise: depthwise::portable::<T, N>(),
         column_sum: portable::column_sum::<T, N>,
+        winners: winners::portable::<T, N>(),
     }
 }
 
@@ -434,6 +438,7 @@ fn avx2_kernels() -> Kernels<f32> {
         ],
         depthwise: depthwise::avx2(),
         column_sum: avx2::column_sum,
+        winners: winners::avx2(),
     }
 }
 
@@ -457,7 +462,13 @@ fn avx512_kernels() -> Kernels<f32> {
         unit_tiles: Vec::new(),
         grads: vec![grads![avx512, 2, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
     };
-    Kernels { isa: Isa::Avx512, widths: vec![narrow_width(), one, two], depthwise: depthwise::avx512(), column_sum: avx512::column_sum }
+    Kernels {
+        isa: Isa::Avx512,
+        widths: vec![narrow_width(), one, two],
+        depthwise: depthwise::avx512(),
+        column_sum: avx512::column_sum,
+        winners: winners::avx512(),
+    }
 }
 
 /// The `f32` kernels for an instruction set; the portable ones if the processor lacks it.

@@ -9,6 +9,7 @@ mod kernels;
 mod peak;
 mod pool;
 mod simd;
+mod winners;
 
 pub(crate) use depthwise::DepthwiseGrad;
 pub(crate) use direct::with_scratch;
@@ -19,6 +20,7 @@ pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
 pub use peak::Peak;
 pub(crate) use kernels::{Span, Tile};
 pub use pool::{parallel_for, set_threads, threads};
+pub use winners::Winners;
 
 #[cfg(test)]
 pub(crate) use pool::one_at_a_time;

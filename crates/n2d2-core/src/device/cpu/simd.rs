@@ -29,6 +29,10 @@ pub(crate) trait Simd {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each lane; `b` where `a` is not a number.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The lanes that are not zero (those that are not a number count), lane `i` in bit `i`.
+    unsafe fn not_zero(v: Self::V) -> u64;
+    /// Which of the first `n <= LANES` indices are `first, first + 1, ...`; nothing behind them is read.
+    unsafe fn equals_ramp(p: *const u32, n: usize, first: u32) -> u64;
 }
 
 /// Arrays that the compiler vectorises.
@@ -89,6 +93,16 @@ impl<T: Float, const N: usize> Simd for Portable<T, N> {
             a[i] = if a[i] > b[i] { a[i] } else { b[i] };
         }
         a
+    }
+    #[inline(always)]
+    unsafe fn not_zero(v: [T; N]) -> u64 {
+        v.iter().enumerate().fold(0, |mask, (i, v)| mask | (u64::from(*v != T::zero()) << i))
+    }
+    #[inline(always)]
+    unsafe fn equals_ramp(p: *const u32, n: usize, first: u32) -> u64 {
+        // SAFETY: n readable indices.
+        let equal = |i: usize| unsafe { *p.add(i) } == first.wrapping_add(i as u32);
+        (0..n).fold(0, |mask, i| mask | (u64::from(equal(i)) << i))
     }
 }
 
@@ -174,6 +188,21 @@ mod x86 {
             // SAFETY: see above.
             unsafe { _mm256_max_ps(a, b) }
         }
+        #[inline(always)]
+        unsafe fn not_zero(v: __m256) -> u64 {
+            // SAFETY: see above.
+            unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(v, _mm256_setzero_ps())) as u64 & 0xff }
+        }
+        #[inline(always)]
+        unsafe fn equals_ramp(p: *const u32, n: usize, first: u32) -> u64 {
+            // SAFETY: masked lanes are not read.
+            unsafe {
+                let ramp = _mm256_add_epi32(_mm256_set1_epi32(first as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+                let (v, used) =
+                    if n >= 8 { (_mm256_loadu_si256(p.cast()), 0xff) } else { (_mm256_maskload_epi32(p.cast(), mask8(n)), (1 << n) - 1) };
+                _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, ramp))) as u64 & used
+            }
+        }
     }
 
     /// The mask of the first `n` of sixteen lanes.
@@ -226,6 +255,21 @@ mod x86 {
         unsafe fn max(a: __m512, b: __m512) -> __m512 {
             // SAFETY: see above.
             unsafe { _mm512_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn not_zero(v: __m512) -> u64 {
+            // SAFETY: see above.
+            unsafe { u64::from(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(v, _mm512_setzero_ps())) }
+        }
+        #[inline(always)]
+        unsafe fn equals_ramp(p: *const u32, n: usize, first: u32) -> u64 {
+            // SAFETY: masked lanes are not read.
+            unsafe {
+                let steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                let ramp = _mm512_add_epi32(_mm512_set1_epi32(first as i32), steps);
+                let v = _mm512_maskz_loadu_epi32(mask16(n), p.cast());
+                u64::from(_mm512_mask_cmpeq_epi32_mask(mask16(n), v, ramp))
+            }
         }
     }
 }
