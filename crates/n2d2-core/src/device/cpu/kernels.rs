@@ -16,6 +16,7 @@ use super::isa::{Isa, isa};
 use super::simd::{Avx2, Avx512};
 use super::simd::{Portable, Simd};
 use super::winners::kernels as winners;
+use super::winograd::transform::{self, Transforms};
 use crate::tensor::Float;
 use std::sync::OnceLock;
 
@@ -151,6 +152,7 @@ pub struct Kernels<T: 'static> {
     column_sum: unsafe fn(*const T, usize, usize, usize, *mut T),
     /// The kernels of the backward pass behind a maximum pooling, narrowest vectors first.
     pub(super) winners: Vec<winners::Width<T>>,
+    pub(super) winograd: Transforms<T>,
 }
 
 impl<T: Float> Kernels<T> {
@@ -398,6 +400,7 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
         depthwise: depthwise::portable::<T, N>(),
         column_sum: portable::column_sum::<T, N>,
         winners: winners::portable::<T, N>(),
+        winograd: transform::portable::<T, N>(),
     }
 }
 
@@ -439,6 +442,7 @@ fn avx2_kernels() -> Kernels<f32> {
         depthwise: depthwise::avx2(),
         column_sum: avx2::column_sum,
         winners: winners::avx2(),
+        winograd: transform::AVX2,
     }
 }
 
@@ -468,6 +472,7 @@ fn avx512_kernels() -> Kernels<f32> {
         depthwise: depthwise::avx512(),
         column_sum: avx512::column_sum,
         winners: winners::avx512(),
+        winograd: transform::AVX512,
     }
 }
 

@@ -10,6 +10,7 @@ mod peak;
 mod pool;
 mod simd;
 mod winners;
+mod winograd;
 
 pub(crate) use depthwise::DepthwiseGrad;
 pub(crate) use direct::with_scratch;
@@ -17,10 +18,11 @@ pub use direct::{Geometry, Job, Window};
 pub(crate) use gradient::{GradientPlan, group_of_images};
 pub use isa::{Isa, isa, isas};
 pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
-pub use peak::Peak;
 pub(crate) use kernels::{Span, Tile};
+pub use peak::Peak;
 pub use pool::{parallel_for, set_threads, threads};
 pub use winners::Winners;
+pub use winograd::{Variant, Winograd, WinogradJob};
 
 #[cfg(test)]
 pub(crate) use pool::one_at_a_time;

@@ -27,6 +27,10 @@ pub(crate) trait Simd {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a + b`.
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`.
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each lane; `b` where `a` is not a number.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// The lanes that are not zero (those that are not a number count), lane `i` in bit `i`.
@@ -84,6 +88,20 @@ impl<T: Float, const N: usize> Simd for Portable<T, N> {
     unsafe fn add(mut a: [T; N], b: [T; N]) -> [T; N] {
         for i in 0..N {
             a[i] += b[i];
+        }
+        a
+    }
+    #[inline(always)]
+    unsafe fn sub(mut a: [T; N], b: [T; N]) -> [T; N] {
+        for i in 0..N {
+            a[i] -= b[i];
+        }
+        a
+    }
+    #[inline(always)]
+    unsafe fn mul(mut a: [T; N], b: [T; N]) -> [T; N] {
+        for i in 0..N {
+            a[i] *= b[i];
         }
         a
     }
@@ -184,6 +202,16 @@ mod x86 {
             unsafe { _mm256_add_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see above.
+            unsafe { _mm256_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see above.
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
         unsafe fn max(a: __m256, b: __m256) -> __m256 {
             // SAFETY: see above.
             unsafe { _mm256_max_ps(a, b) }
@@ -250,6 +278,16 @@ mod x86 {
         unsafe fn add(a: __m512, b: __m512) -> __m512 {
             // SAFETY: see above.
             unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: see above.
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            // SAFETY: see above.
+            unsafe { _mm512_mul_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn max(a: __m512, b: __m512) -> __m512 {
