@@ -97,7 +97,7 @@ impl Pass {
         let winners = Winners::new(kernels, &window, [l.size, l.size, l.c_in], [full, full, k], pooled * pooled);
         let places = noise(l.batch * pooled * pooled * k * 2, 5);
         let winner = |i: usize| {
-            let tap = |v: f32| (((v + 1.0) / 2.0 * l.pool as f32) as usize).min(l.pool - 1);
+            let tap = |v: f32| ((f32::midpoint(v, 1.0) * l.pool as f32) as usize).min(l.pool - 1);
             let p = i / k % (pooled * pooled);
             let (y, x) = (p / pooled * 2 + tap(places[2 * i]), p % pooled * 2 + tap(places[2 * i + 1]));
             ((y * full + x) * k + i % k) as u32

@@ -151,6 +151,14 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let full = self.prepare(f)?;
+        self.convolution.winograd.stop();
+        let plain = !self.is_sub_sampled() && f.activation.is_none_or(crate::activation::ActivationFn::is_relu);
+        if plain
+            && !f.learn
+            && let Some(phases) = self.convolution.winograd_begin(&self.params[0])
+        {
+            return Ok(phases);
+        }
         let mut phases = vec![self.convolution.sweeping()];
         if self.is_sub_sampled() {
             self.unsampled = Some(Tensor::uninit(&full));
@@ -160,20 +168,27 @@ impl<T: Float> Cell<T> for Conv<T> {
     }
 
     fn forward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
+        let (x, weights) = (&f.inputs[0], &self.params[0]);
+        let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
+        if self.convolution.winograd.run(phase, item, x, weights, self.bias(), relu, f.output) {
+            return;
+        }
         if phase == 1 {
             return self.sub_sample(item, f);
         }
-        let (x, weights) = (&f.inputs[0], &self.params[0]);
         if let Some(full) = self.unsampled.as_ref().filter(|_| self.is_sub_sampled()) {
             self.convolution.sweep(item, x, weights, &[], false, full);
             return;
         }
-        let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
         let (start, len) = self.convolution.sweep(item, x, weights, self.bias(), relu, f.output);
         if let Some(activation) = f.activation.filter(|_| !relu) {
             // SAFETY: the band that this item has just written.
             activation.forward(unsafe { f.output.part_mut(start, len) });
         }
+    }
+
+    fn forward_end(&mut self, phase: usize, _f: &Frame<'_, T>) {
+        self.convolution.winograd.end(phase, &self.params[0]);
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {

@@ -230,3 +230,38 @@ fn bad_parameters_and_shapes_are_named() {
     assert_eq!(cell.output_shape("Conv_7", &[&[1, 2, 8, 8]]).unwrap_err().to_string(), text);
     assert_eq!(cell.output_shape("Conv_7", &[&[1, 3, 2, 8]]).unwrap_err().code(), "shape");
 }
+
+/// Test mode takes Winograd's algorithm for some shapes: the output is that of learning mode, follows changes of the weights,
+/// of the batch and of the mode, and does not depend on the number of threads.
+#[test]
+fn test_mode_computes_what_learning_mode_does() {
+    use crate::activation::Activation;
+    use crate::device::cpu::one_at_a_time;
+    use crate::graph::{Unit, Var};
+    let noise = |len: usize, key: u64| -> Vec<f32> { random(len, key).into_iter().map(|v| v as f32).collect() };
+    let case = |c: usize, k: usize| Case(c, k, [3, 3], [1, 1], [1, 1], [1, 1], 1, 0, [0, 0]);
+    for activation in [None, Some("Rectifier"), Some("Tanh")] {
+        let unit = Unit::<f32>::new("conv", "Conv", &config(case(40, 50))).unwrap();
+        unit.with(|u| u.activation = activation.map(|a| Activation::new(a, &Config::default()).unwrap()));
+        for (step, (n, size)) in [(1, 17), (3, 17), (3, 9), (1, 17)].into_iter().enumerate() {
+            unit.with(|u| {
+                for p in u.cell.params_mut() {
+                    let values = noise(p.len(), 7 + step as u64);
+                    p.assign(&values).unwrap();
+                }
+            });
+            let x = Tensor::from_vec(noise(n * 40 * size * size, 3), &[n, 40, size, size]).unwrap();
+            let output = |learn: bool, threads: usize| {
+                let _turn = one_at_a_time(threads);
+                unit.with(|u| u.learn = learn);
+                unit.call(&[Var::leaf(x.clone(), false)]).unwrap().tensor().to_vec()
+            };
+            let (learn, test) = (output(true, 1), output(false, 1));
+            let largest = learn.iter().fold(0.0, |a: f32, v| a.max(v.abs()));
+            let error = learn.iter().zip(&test).fold(0.0, |a: f32, (l, t)| a.max((l - t).abs()));
+            assert!(error <= 3e-6 * largest, "{activation:?}, {n} images of {size}: {error} of {largest}");
+            assert_eq!([2, 4].map(|threads| output(false, threads)), [test.clone(), test.clone()]);
+            assert_eq!(test != learn, activation != Some("Tanh"), "Winograd's algorithm runs where nothing hinders it");
+        }
+    }
+}

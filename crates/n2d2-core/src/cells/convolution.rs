@@ -7,6 +7,7 @@
 //! Weights lie in memory as `[group][block of outputs][r][s][channel of the group][output of the block]`, which the sweep
 //! reads as it is; the adjoint reads a packed copy, made once for each change of the weights.
 
+use super::winograd::WinogradSweep;
 use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
 use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window, group_of_images};
@@ -121,6 +122,8 @@ pub(super) struct Convolution<T: Float> {
     depthwise: bool,
     kernels: &'static Kernels<T>,
     plan: Option<Plan>,
+    /// The sweep in test mode.
+    pub(super) winograd: WinogradSweep<T>,
     /// Weights for the adjoint, and the version they were packed from.
     packed: Tensor<T>,
     packed_version: u64,
@@ -177,6 +180,7 @@ impl<T: Float> Convolution<T> {
             depthwise,
             kernels,
             plan: None,
+            winograd: WinogradSweep::new(),
             packed: empty(),
             packed_version: 0,
             padded: None,
@@ -287,6 +291,12 @@ impl<T: Float> Convolution<T> {
             relu: false,
             depthwise: self.depthwise,
         }
+    }
+
+    /// The phases of a sweep by Winograd's algorithm, or `None` where the direct one is better.
+    pub(super) fn winograd_begin(&mut self, weights: &Param<T>) -> Option<Vec<Phase>> {
+        let plan = self.plan.as_ref().filter(|_| self.groups == 1)?;
+        self.winograd.begin(self.kernels, &self.window, (plan.n, plan.image, plan.full), weights)
     }
 
     /// The phase of a sweep.

@@ -9,6 +9,7 @@ mod convolution;
 mod frame;
 mod param;
 mod strided;
+mod winograd;
 
 pub(crate) use frame::Parts;
 pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};

@@ -22,7 +22,7 @@ pub(crate) use kernels::{Span, Tile};
 pub use peak::Peak;
 pub use pool::{parallel_for, set_threads, threads};
 pub use winners::Winners;
-pub use winograd::{Variant, Winograd, WinogradJob};
+pub use winograd::{Variant, Winograd, WinogradJob, wins};
 
 #[cfg(test)]
 pub(crate) use pool::one_at_a_time;

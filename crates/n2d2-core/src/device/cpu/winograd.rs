@@ -30,6 +30,9 @@ const CHUNK: usize = 64;
 /// Blocks of tiles that keep a few cores busy.
 const MANY_BLOCKS: usize = 8;
 
+/// Pairs of a channel and an output whose transformed weights are kept: 144 MiB.
+const MOST_WEIGHTS: usize = 1 << 20;
+
 /// Size of the tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
@@ -56,6 +59,20 @@ impl Variant {
     fn positions(self) -> usize {
         self.points() * self.points()
     }
+}
+
+/// The better variant for `n` images with `channels` that become `[oh, ow, outputs]`, or `None` where the direct convolution is
+/// faster: measured on the layers of `benches/winograd.rs`.
+pub fn wins(n: usize, channels: usize, [oh, ow, outputs]: [usize; 3]) -> Option<Variant> {
+    if channels < 32 || outputs < 32 || channels * outputs > MOST_WEIGHTS {
+        return None;
+    }
+    let tiles = |v: Variant| n * oh.div_ceil(v.outputs()) * ow.div_ceil(v.outputs());
+    // Weights come from memory: with few tiles, 36 positions take longer than 16.
+    if tiles(Variant::F4) >= 16 {
+        return Some(Variant::F4);
+    }
+    (tiles(Variant::F2) >= 16).then_some(Variant::F2)
 }
 
 /// The plan of a convolution of a batch: how its tiles are cut.
@@ -131,9 +148,27 @@ impl<T: Float> Winograd<T> {
         }
     }
 
+    /// The plan for the better variant, or `None` where the direct convolution is faster or the window another.
+    pub fn chosen(kernels: &'static Kernels<T>, w: &Window, n: usize, image: [usize; 3], full: [usize; 3]) -> Option<Self> {
+        // In double the direct convolution is what others are compared with.
+        let suits = w.kernel == [3, 3] && w.stride == [1, 1] && w.dilation == [1, 1] && size_of::<T>() == 4;
+        let variant = if suits { wins(n, image[2], full)? } else { return None };
+        Some(Self::new(kernels, variant, w, n, image, full))
+    }
+
     /// The size of the tiles.
     pub fn variant(&self) -> Variant {
         self.variant
+    }
+
+    /// Images that an item belongs to.
+    pub fn block_images(&self) -> usize {
+        self.block_images
+    }
+
+    /// Multiply-accumulates of the products.
+    pub fn macs(&self) -> usize {
+        self.batch * self.tiles[0] * self.tiles[1] * self.weights_len()
     }
 
     fn blocks(&self) -> usize {

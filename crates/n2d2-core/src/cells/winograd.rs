@@ -1,0 +1,86 @@
+//! The sweep of a convolution by Winograd's algorithm, in test mode, where it is faster.
+
+use super::{Param, Phase};
+use crate::device::cpu::{Kernels, Window, Winograd, WinogradJob};
+use crate::tensor::{Float, Tensor};
+
+/// Where the sweep runs by Winograd's algorithm: its plan, the transformed weights and their version.
+pub(super) struct WinogradSweep<T: Float> {
+    plan: Option<Winograd<T>>,
+    /// The sizes that the plan was made for (or that have none).
+    sizes: (usize, [usize; 3], [usize; 3]),
+    u: Tensor<T>,
+    version: u64,
+    /// Transformed inputs, from one phase to the next.
+    v: Tensor<T>,
+    active: bool,
+}
+
+impl<T: Float> WinogradSweep<T> {
+    pub(super) fn new() -> Self {
+        let empty = || Tensor::zeros(&[0]);
+        WinogradSweep { plan: None, sizes: (0, [0; 3], [0; 3]), u: empty(), version: 0, v: empty(), active: false }
+    }
+
+    /// Turns the sweep off until the next [`WinogradSweep::begin`].
+    pub(super) fn stop(&mut self) {
+        self.active = false;
+    }
+
+    /// Prepares a sweep over `n` images and returns its phases: weights, inputs, products; `None` if the direct sweep is better.
+    pub(super) fn begin(
+        &mut self,
+        kernels: &'static Kernels<T>,
+        window: &Window,
+        sizes @ (n, image, full): (usize, [usize; 3], [usize; 3]),
+        weights: &Param<T>,
+    ) -> Option<Vec<Phase>> {
+        if self.sizes != sizes {
+            let before = self.plan.as_ref().map(Winograd::variant);
+            self.plan = Winograd::chosen(kernels, window, n, image, full);
+            self.sizes = sizes;
+            if self.plan.as_ref().map(Winograd::variant) != before {
+                self.version = 0;
+            }
+        }
+        let plan = self.plan.as_ref()?;
+        self.active = true;
+        if self.u.len() != plan.weights_len() {
+            self.u = Tensor::uninit(&[plan.weights_len()]);
+            self.version = 0;
+        }
+        self.v = Tensor::uninit(&[plan.transformed_len()]);
+        let weight_items = if self.version == weights.version { 0 } else { plan.weight_items() };
+        Some(vec![
+            Phase::compute(weight_items, 8 * plan.weights_len()).before(),
+            Phase::compute(plan.transform_items(), 8 * plan.transformed_len()).by_image(plan.block_images()),
+            Phase::compute(plan.items(), plan.macs()).by_image(plan.block_images()),
+        ])
+    }
+
+    /// Computes an item of a phase; false if the sweep is off.
+    pub(super) fn run(&self, phase: usize, item: usize, x: &Tensor<T>, weights: &Param<T>, bias: &[T], relu: bool, y: &Tensor<T>) -> bool {
+        let Some(plan) = self.plan.as_ref().filter(|_| self.active) else { return false };
+        if phase == 0 {
+            let from = weights.value.part(0, weights.layout.len);
+            // SAFETY: `begin` made room; items write disjoint parts.
+            unsafe { plan.transform_weights(item, self.u.as_ptr(), |at| from[weights.layout.at(&at)]) };
+            return true;
+        }
+        let (x, u, v, y) = (x.part(0, x.len()), self.u.part(0, self.u.len()), self.v.as_ptr(), y.as_ptr());
+        let job = WinogradJob { plan, x, u, bias, residual: &[], relu, v, y };
+        // SAFETY: `begin` made room for `v`, and `y` has the plan's size; items of a phase write disjoint parts.
+        unsafe { if phase == 1 { job.transform(item) } else { job.run(item) } }
+        true
+    }
+
+    /// Ends a phase.
+    pub(super) fn end(&mut self, phase: usize, weights: &Param<T>) {
+        if self.active && phase == 0 {
+            self.version = weights.version;
+        }
+        if self.active && phase == 2 {
+            self.v = Tensor::zeros(&[0]);
+        }
+    }
+}
