@@ -63,13 +63,14 @@ test-python: $(VENV)/.tools $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m pytest -m slow
 
-bench: bench-rust bench-python ## measure kernels and a training step, then train LeNet beside PyTorch
+bench: bench-rust bench-python ## measure kernels, then train and run networks beside PyTorch, JAX, ONNX Runtime, OpenVINO
 
 bench-rust:
 	cargo bench --package n2d2-core --locked
 
+# BENCH="--only lenet --merge" measures some rows again; `benches/python/__main__.py` has the other arguments.
 bench-python: $(PEERS)/.installed
-	$(PEERS)/bin/python benches/python/lenet_vs_torch.py
+	$(PEERS)/bin/python benches/python $(BENCH)
 
 test-peers: $(PEERS)/.installed ## compare every cell with PyTorch
 	$(PEERS)/bin/python -m pytest tests/peers

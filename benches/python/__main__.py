@@ -1,0 +1,124 @@
+"""Measures n2d2 beside PyTorch, JAX, ONNX Runtime and OpenVINO; writes RESULTS.md, results.json and results.svg.
+
+    make bench-python                                        every row, about an hour
+    make bench-python BENCH="--only lenet --merge"           some rows; the others stay as they are in the files
+    make bench-python BENCH="--quick --no-write"             a look in a few minutes
+
+Each row has a process of its own. There every mode of every peer starts from the parameters of n2d2 and is compared
+with a run in float64; the fastest of them then alternates with n2d2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import child
+import report
+from rows import ROWS, row_of
+
+MEMORY_NETWORK, MEMORY_BATCH = "resnet224", 8
+GROWTH_NETWORK, GROWTH_BATCH = "lenet", 32
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="rows whose key has one of these words")
+    parser.add_argument("--training", action="store_true", help="only rows of training")
+    parser.add_argument("--inference", action="store_true", help="only rows of inference")
+    parser.add_argument("--memory", action="store_true", help="only the memory")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of both (default 9)")
+    parser.add_argument("--seconds", type=float, default=0.6, help="length of a turn (default 0.6)")
+    parser.add_argument("--quick", action="store_true", help="3 turns of 0.2 s")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="threads of each (default 2)")
+    parser.add_argument("--merge", action="store_true", help="keep the other rows of results.json")
+    parser.add_argument("--no-write", action="store_true", help="leave the files alone")
+    parser.add_argument("--list", action="store_true", help="print the keys of the rows and stop")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    parser.add_argument("--growth", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child is not None:
+        arguments.child.write_text(json.dumps(measured_here(arguments)))
+        return
+    if arguments.list:
+        print("\n".join(row.key for row in ROWS))
+        return
+    if arguments.quick:
+        arguments.rounds, arguments.seconds = 3, 0.2
+    kinds = {kind for kind in ("training", "inference", "memory") if getattr(arguments, kind)}
+    chosen = [
+        row.key
+        for row in ROWS
+        if (not kinds or row.kind in kinds) and (not arguments.only or any(word in row.key for word in arguments.only))
+    ]
+    wants_memory = "memory" in kinds if kinds else not arguments.only
+    if not chosen and not wants_memory:
+        parser.error("no row has such a key; --list prints all")
+    results: dict[str, Any] = report.read() if arguments.merge else {"rows": {}, "memory": {}}
+    failed = measure(arguments, chosen, wants_memory, results)
+    if not arguments.no_write:
+        report.write(results)
+    print(report.text(results))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def measure(arguments: argparse.Namespace, chosen: list[str], wants_memory: bool, results: dict[str, Any]) -> list[str]:
+    """Measure rows one after the other and add them to the results; return what failed."""
+    threads, failed = arguments.threads, []
+    results["machine"] = child.in_child(["--row", "machine"], threads)
+    turns = ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
+    for key in chosen:
+        try:
+            row = child.in_child(["--row", key, *turns], threads)
+        except RuntimeError as error:
+            print(error, file=sys.stderr, flush=True)
+            failed.append(key)
+            continue
+        results["rows"][key] = row
+        modes = ", ".join(f"{name} {time:.3g}" for name, time in row["modes_ms"].items())
+        print(
+            f"{key}: n2d2 {row['n2d2_ms']:.3g} ms, {row['peer']} {row['peer_ms']:.3g} ms, {row['ratio']:.2f} times "
+            f"({row['ratios'][0]:.2f} to {row['ratios'][-1]:.2f}); {modes}",
+            flush=True,
+        )
+        if not arguments.no_write:
+            report.write(results)
+    if wants_memory:
+        for who in ("n2d2", "eager", "channels_last"):
+            peak = child.in_child(["--peak", who], threads, keep_memory=False)
+            results["memory"][who] = {"network": MEMORY_NETWORK, "batch": MEMORY_BATCH, **peak}
+        growth = child.in_child(["--growth"], threads, keep_memory=False)
+        results["memory"]["growth"] = {"network": GROWTH_NETWORK, "batch": GROWTH_BATCH, **growth}
+    return failed
+
+
+def measured_here(arguments: argparse.Namespace) -> Any:
+    """Do one measurement in this process."""
+    child.begin(arguments.threads)
+    if arguments.peak:
+        import memory
+
+        return memory.peak(MEMORY_NETWORK, MEMORY_BATCH, arguments.peak, arguments.threads)
+    if arguments.growth:
+        import memory
+
+        return memory.growth(GROWTH_NETWORK, GROWTH_BATCH)
+    if arguments.row == "machine":
+        import machine
+
+        return machine.description(arguments.threads)
+    import duel
+
+    return duel.measured(row_of(arguments.row), arguments.rounds, arguments.seconds, arguments.threads)
+
+
+if __name__ == "__main__":
+    main()
