@@ -20,7 +20,7 @@ pub(super) mod kernels;
 use super::direct::{Window, with_scratch};
 use super::kernels::Kernels;
 use crate::tensor::Float;
-use kernels::{Group, Grouping, LIST_STEP, Slice, Spread, Sum, Width};
+use kernels::{Direct, Group, Grouping, LIST_STEP, Listing, Pixels, Slice, Spread, Sum, Width, list};
 use std::ops::Range;
 
 /// Bytes of weights that stay in the first-level cache while the gradient of an image is computed.
@@ -192,9 +192,13 @@ pub struct Winners<T: Float> {
 
 impl<T: Float> Winners<T> {
     /// For images `[h, w, c]`, a convolution to `[oh, ow, outputs]` and a pooling to `positions` pixels.
+    ///
+    /// # Panics
+    /// If the output of an image has more than `2^31` values.
     pub fn new(kernels: &'static Kernels<T>, window: &Window, image: [usize; 3], [oh, ow, outputs]: [usize; 3], positions: usize) -> Self {
         let (widths, c) = (&kernels.winners, image[2]);
         let [kh, kw] = window.kernel;
+        assert!(oh * ow * outputs <= 1 << 31, "the outputs of an image have indices below 2^31");
         let width = widths.iter().position(|w| w.lanes >= c).unwrap_or(widths.len() - 1);
         let spread = Cut::new(widths, width, false, window, image, [oh, ow]);
         // Vectors that are not aligned cost more than those that are.
@@ -303,7 +307,7 @@ impl<T: Float> Winners<T> {
         let (cut, outputs, len) = (&self.spread, self.outputs, self.positions * self.outputs);
         let (width, [h, w, c]) = (&self.kernels.winners[cut.width], self.image);
         assert!(packed.len() >= self.packed_len());
-        let blocks = outputs.div_ceil(self.outputs_block);
+        let (blocks, pixels) = (outputs.div_ceil(self.outputs_block), Pixels::new(outputs, &cut.windows));
         let bytes = Pieces::bytes::<T>(cut.slice) + Pieces::bytes::<Group>(len);
         with_scratch(bytes / size_of::<T>(), |scratch: &mut [T]| {
             let mut pieces = Pieces { next: scratch.as_mut_ptr().cast() };
@@ -318,7 +322,7 @@ impl<T: Float> Winners<T> {
                     // SAFETY: each gradient is in one group at most, so that there is room for those of this block.
                     unsafe {
                         let groups = groups.add(ends[b]);
-                        let block = Grouping { d: &d[first..], at: &at[first..], outputs, block, first, windows: &cut.windows, groups };
+                        let block = Grouping { d: &d[first..], at: &at[first..], outputs, block, first, pixels, groups };
                         ends[b + 1] = ends[b] + width.group(&block);
                     }
                 }
@@ -356,11 +360,15 @@ impl<T: Float> Winners<T> {
     /// # Panics
     /// If a slice is too short.
     pub fn weights(&self, images: Range<usize>, x: &[T], d: &[T], at: &[u32], sums: &mut [T]) {
-        let (cut, outputs, len) = (&self.sum, self.outputs, self.positions * self.outputs);
         let sums = &mut sums[..self.sums_len()];
-        if images.is_empty() {
+        if images.is_empty() || self.positions == 0 {
             return sums.fill(T::zero());
         }
+        // A window of one block is read once: its winners need no list.
+        if self.sum.slices * self.sum.blocks.len() == 1 {
+            return self.weights_at_once(images, x, d, at, sums);
+        }
+        let (cut, outputs, len) = (&self.sum, self.outputs, self.positions * self.outputs);
         let bands = self.bands;
         // The longest list of winners of an output in a band.
         let longest = (self.images * self.positions.div_ceil(bands)).next_multiple_of(LIST_STEP);
@@ -382,13 +390,25 @@ impl<T: Float> Winners<T> {
             };
             // The border and what lies behind the rows stay zero.
             slices.fill(T::zero());
-            let mut from = images.start;
-            while from < images.end {
+            let pixels = Pixels::new(outputs, &cut.windows);
+            for from in images.clone().step_by(self.images) {
                 let n = self.images.min(images.end - from);
                 counts.fill(0);
-                for i in 0..n {
-                    let (d, at) = (&d[(from + i) * len..][..len], &at[(from + i) * len..][..len]);
-                    self.list(d, at, i * cut.slice, longest, windows, gradients, counts);
+                for band in 0..bands {
+                    let part = self.band(band).start * outputs..self.band(band).end * outputs;
+                    let of_band = band * outputs * longest..(band + 1) * outputs * longest;
+                    for i in 0..n {
+                        list(&mut Listing {
+                            d: &d[(from + i) * len..][part.clone()],
+                            at: &at[(from + i) * len..][part.clone()],
+                            pixels,
+                            offset: (i * cut.slice) as u32,
+                            windows: &mut windows[of_band.clone()],
+                            gradients: &mut gradients[of_band.clone()],
+                            counts: &mut counts[band * outputs..][..outputs],
+                            longest,
+                        });
+                    }
                 }
                 let add = from > images.start;
                 self.finish_lists(longest, windows, gradients, counts, &mut sums[cut.weights(outputs)..], add);
@@ -401,32 +421,53 @@ impl<T: Float> Winners<T> {
                         self.sum(s, slices, &lists, sums, add || band > 0);
                     }
                 }
-                from += n;
             }
         });
     }
 
-    /// Adds the winners of an image, whose slice begins at `offset`, to the lists `[band][output]`.
-    fn list(&self, d: &[T], at: &[u32], offset: usize, longest: usize, windows: &mut [u32], gradients: &mut [T], counts: &mut [u32]) {
-        let (outputs, pixels) = (self.outputs, &self.sum.windows);
-        let magic = (u64::MAX / outputs as u64).wrapping_add(1);
-        let last = pixels.len() - 1;
-        for band in 0..self.bands {
-            let part = band * self.positions / self.bands * outputs..(band + 1) * self.positions / self.bands * outputs;
-            let counts = &mut counts[band * outputs..][..outputs];
-            let windows = &mut windows[band * outputs * longest..][..outputs * longest];
-            let gradients = &mut gradients[band * outputs * longest..][..outputs * longest];
-            for (d, at) in d[part.clone()].chunks_exact(outputs).zip(at[part].chunks_exact(outputs)) {
-                for (k, count) in counts.iter_mut().enumerate() {
-                    // The quotient by multiplication.
-                    let pixel = if outputs == 1 { at[k] as usize } else { ((u128::from(magic) * u128::from(at[k])) >> 64) as usize };
-                    let place = k * longest + *count as usize;
-                    windows[place] = pixels[pixel.min(last)] + offset as u32;
-                    gradients[place] = d[k];
-                    *count += u32::from(d[k] != T::zero() && pixel <= last);
+    /// The positions of a band.
+    fn band(&self, band: usize) -> Range<usize> {
+        band * self.positions / self.bands..(band + 1) * self.positions / self.bands
+    }
+
+    /// [`Winners::weights`] for windows of one block.
+    fn weights_at_once(&self, images: Range<usize>, x: &[T], d: &[T], at: &[u32], sums: &mut [T]) {
+        let (cut, outputs, len) = (&self.sum, self.outputs, self.positions * self.outputs);
+        let (block, width, pixels) = (&cut.blocks[0], &self.kernels.winners[cut.width], Pixels::new(outputs, &cut.windows));
+        let (sums, bias) = sums.split_at_mut(cut.weights(outputs));
+        assert!(d.len().min(at.len()) >= images.end * len);
+        with_scratch(self.images * cut.slice, |slices: &mut [T]| {
+            slices.fill(T::zero());
+            for from in images.clone().step_by(self.images) {
+                let n = self.images.min(images.end - from);
+                for (i, slice) in slices.chunks_exact_mut(cut.slice).take(n).enumerate() {
+                    self.load(0, x, from + i, slice);
+                }
+                for band in 0..self.bands {
+                    let positions = self.band(band);
+                    let first = from * len + positions.start * outputs;
+                    for (k, (g, bias)) in sums.chunks_exact_mut(cut.vectors * cut.lanes).zip(bias.iter_mut()).enumerate() {
+                        let t = Direct {
+                            d: d[first + k..].as_ptr(),
+                            at: at[first + k..].as_ptr(),
+                            images: n,
+                            positions: positions.len(),
+                            image: len,
+                            outputs,
+                            pixels,
+                            x: slices.as_ptr(),
+                            slice: cut.slice,
+                            line: cut.line,
+                            g: g.as_mut_ptr(),
+                            bias,
+                            add: from > images.start || band > 0,
+                        };
+                        // SAFETY: the positions of the band lie inside the gradients, the windows of all pixels inside the slices.
+                        unsafe { width.direct(block.lines, block.vectors, &t) };
+                    }
                 }
             }
-        }
+        });
     }
 
     /// Sums the gradients of each list for the bias, and fills the lists with zeros.
@@ -459,8 +500,8 @@ impl<T: Float> Winners<T> {
         let x = &x[image * h * w * c..][..h * w * c];
         let layout = self.slice(cut, s);
         if cut.merged {
-            for (from, to) in x.chunks_exact(w * c).zip(slice[layout.first..].chunks_mut(cut.row)) {
-                to[..w * c].copy_from_slice(from);
+            for y in 0..h {
+                slice[layout.first + y * cut.row..][..w * c].copy_from_slice(&x[y * w * c..][..w * c]);
             }
             return;
         }

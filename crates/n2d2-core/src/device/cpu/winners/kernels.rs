@@ -29,8 +29,7 @@ pub(super) struct Grouping<'a, T> {
     pub(super) outputs: usize,
     pub(super) block: usize,
     pub(super) first: usize,
-    /// Offset of the window of each pixel.
-    pub(super) windows: &'a [u32],
+    pub(super) pixels: Pixels<'a>,
     /// Room for a group for each gradient of the block.
     pub(super) groups: *mut Group,
 }
@@ -64,6 +63,97 @@ pub(super) struct Sum<T> {
     pub(super) add: bool,
 }
 
+/// Sums the windows of the winners of one output of some images, times their gradients, for windows of one block.
+pub(super) struct Direct<'a, T> {
+    /// Gradients and indices of the output at the first position.
+    pub(super) d: *const T,
+    pub(super) at: *const u32,
+    /// Images, positions of an image, from an image to the next, from a position to the next.
+    pub(super) images: usize,
+    pub(super) positions: usize,
+    pub(super) image: usize,
+    pub(super) outputs: usize,
+    pub(super) pixels: Pixels<'a>,
+    /// The images, and from one to the next.
+    pub(super) x: *const T,
+    pub(super) slice: usize,
+    /// From a line to the next.
+    pub(super) line: usize,
+    /// Sums `[line][vector]`, and that of the gradients.
+    pub(super) g: *mut T,
+    pub(super) bias: *mut T,
+    /// Add to what is there.
+    pub(super) add: bool,
+}
+
+/// From the index of a winner to its window.
+#[derive(Clone, Copy)]
+pub(super) struct Pixels<'a> {
+    /// Multiplier and shift that divide by the number of outputs.
+    magic: u64,
+    shift: u32,
+    /// Offset of the window of each pixel.
+    windows: &'a [u32],
+}
+
+impl<'a> Pixels<'a> {
+    /// For at most `2^31` indices.
+    pub(super) fn new(outputs: usize, windows: &'a [u32]) -> Self {
+        // With this shift the multiplier fits 32 bits and one; its rounding stays below one for any index below 2^31.
+        let shift = 32 + outputs.ilog2();
+        Pixels { magic: (1_u64 << shift).div_ceil(outputs as u64), shift, windows }
+    }
+
+    /// The offset of the window, or `None` for the index of no winner.
+    #[inline(always)]
+    fn window(&self, index: u32) -> Option<u32> {
+        let pixel = (u64::from(index) * self.magic) >> self.shift;
+        self.windows.get(pixel as usize).copied()
+    }
+}
+
+/// Makes lists of the winners of each output.
+pub(super) struct Listing<'a, T> {
+    /// Gradients and indices, `[position][output]`.
+    pub(super) d: &'a [T],
+    pub(super) at: &'a [u32],
+    pub(super) pixels: Pixels<'a>,
+    /// Added to each offset.
+    pub(super) offset: u32,
+    /// Lists of `longest` windows and gradients, and how many there are.
+    pub(super) windows: &'a mut [u32],
+    pub(super) gradients: &'a mut [T],
+    pub(super) counts: &'a mut [u32],
+    pub(super) longest: usize,
+}
+
+/// Appends the winners of gradients that are not zero, in the order of the positions.
+pub(super) fn list<T: Float>(t: &mut Listing<'_, T>) {
+    let (outputs, positions) = (t.counts.len(), t.d.len() / t.counts.len());
+    let longest = t.longest;
+    assert!(t.at.len() == t.d.len() && t.windows.len().min(t.gradients.len()) >= outputs * longest);
+    // Few enough positions that the lines of memory of one output are still in the cache for the next.
+    let step = (2048 / outputs).max(8);
+    for from in (0..positions).step_by(step) {
+        let to = positions.min(from + step);
+        for k in 0..outputs {
+            let mut count = t.counts[k] as usize;
+            assert!(count + to - from <= longest);
+            for i in from..to {
+                // SAFETY: the assertions above: position `i` of the gradients, and at most `longest` places in a list.
+                unsafe {
+                    let (d, index) = (*t.d.get_unchecked(i * outputs + k), *t.at.get_unchecked(i * outputs + k));
+                    let window = t.pixels.window(index);
+                    *t.windows.get_unchecked_mut(k * longest + count) = window.unwrap_or(0) + t.offset;
+                    *t.gradients.get_unchecked_mut(k * longest + count) = d;
+                    count += usize::from(d != T::zero() && window.is_some());
+                }
+            }
+            t.counts[k] = count as u32;
+        }
+    }
+}
+
 /// Lists of winners are filled up to a multiple of this.
 pub(super) const LIST_STEP: usize = 4;
 
@@ -80,6 +170,7 @@ pub(super) struct Slice {
 
 type SpreadFn<T> = unsafe fn(&Spread<'_, T>);
 type SumFn<T> = unsafe fn(&Sum<T>);
+type DirectFn<T> = unsafe fn(&Direct<'_, T>);
 
 /// The kernels of one width of vectors.
 pub(in crate::device::cpu) struct Width<T: 'static> {
@@ -87,6 +178,7 @@ pub(in crate::device::cpu) struct Width<T: 'static> {
     /// `[lines - 1][vectors - 1]`
     spreads: Vec<Vec<SpreadFn<T>>>,
     sums: Vec<Vec<SumFn<T>>>,
+    directs: Vec<Vec<DirectFn<T>>>,
     group: unsafe fn(&Grouping<'_, T>) -> usize,
     load: unsafe fn(&Slice, *const T, *mut T),
     store: unsafe fn(&Slice, *const T, *mut T),
@@ -115,6 +207,13 @@ impl<T: Float> Width<T> {
     pub(super) unsafe fn sum(&self, lines: usize, vectors: usize, t: &Sum<T>) {
         // SAFETY: the caller's promise; the table was made for this processor.
         unsafe { self.sums[lines - 1][vectors - 1](t) };
+    }
+
+    /// # Safety
+    /// As [`Width::spread`].
+    pub(super) unsafe fn direct(&self, lines: usize, vectors: usize, t: &Direct<'_, T>) {
+        // SAFETY: the caller's promise; the table was made for this processor.
+        unsafe { self.directs[lines - 1][vectors - 1](t) };
     }
 
     /// Writes the groups, position by position, and returns how many.
@@ -148,7 +247,6 @@ impl<T: Float> Width<T> {
 #[inline(always)]
 unsafe fn group<S: Simd>(t: &Grouping<'_, S::T>) -> usize {
     let mut found = 0;
-    let (magic, pixels) = ((u64::MAX / t.outputs as u64).wrapping_add(1), t.windows.len());
     let mut from = 0;
     while from + t.block <= t.d.len().min(t.at.len()) {
         // SAFETY: a block of gradients and indices from `from`; each step takes at least one gradient into a group.
@@ -170,10 +268,8 @@ unsafe fn group<S: Simd>(t: &Grouping<'_, S::T>) -> usize {
                 }
                 outputs &= rest;
                 rest &= !outputs;
-                // The quotient by multiplication; outputs without a winner have an index behind the last pixel.
-                let pixel = if t.outputs == 1 { place as usize } else { ((u128::from(magic) * u128::from(place)) >> 64) as usize };
-                if pixel < pixels {
-                    *t.groups.add(found) = Group { outputs, at: t.windows[pixel], d: (from + t.first) as u32 };
+                if let Some(window) = t.pixels.window(place) {
+                    *t.groups.add(found) = Group { outputs, at: window, d: (from + t.first) as u32 };
                     found += 1;
                 }
             }
@@ -263,6 +359,64 @@ unsafe fn sum<S: Simd, const LINES: usize, const VECS: usize>(t: &Sum<S::T>) {
 }
 
 #[inline(always)]
+unsafe fn direct<S: Simd, const LINES: usize, const VECS: usize>(t: &Direct<'_, S::T>) {
+    let sets = const { sets(LINES * VECS) };
+    // SAFETY: the caller gives valid pointers and offsets, on a processor with the instruction set.
+    unsafe {
+        let mut acc = [[[S::splat(S::T::default()); VECS]; LINES]; LIST_STEP];
+        let mut bias = [S::splat(S::T::default()); LIST_STEP];
+        if t.add {
+            for l in 0..LINES {
+                for v in 0..VECS {
+                    acc[0][l][v] = S::load(t.g.add((l * VECS + v) * S::LANES));
+                }
+            }
+        }
+        for image in 0..t.images {
+            let (mut d, mut at) = (t.d.add(image * t.image), t.at.add(image * t.image));
+            let x = t.x.add(image * t.slice);
+            macro_rules! winner {
+                ($set:expr) => {
+                    let (dv, window) = (S::splat(*d), t.pixels.window(*at));
+                    (d, at) = (d.wrapping_add(t.outputs), at.wrapping_add(t.outputs));
+                    if let Some(window) = window {
+                        let x = x.add(window as usize);
+                        bias[$set] = S::add(bias[$set], dv);
+                        for l in 0..LINES {
+                            for v in 0..VECS {
+                                acc[$set][l][v] = S::fma(dv, S::load(x.add(l * t.line + v * S::LANES)), acc[$set][l][v]);
+                            }
+                        }
+                    }
+                };
+            }
+            for _ in 0..t.positions / sets {
+                for set in 0..sets {
+                    winner!(set);
+                }
+            }
+            for _ in 0..t.positions % sets {
+                winner!(0);
+            }
+        }
+        for l in 0..LINES {
+            for v in 0..VECS {
+                let mut a = acc[0][l][v];
+                for set in 1..sets {
+                    a = S::add(a, acc[set][l][v]);
+                }
+                S::store(t.g.add((l * VECS + v) * S::LANES), a);
+            }
+        }
+        let mut sum = if t.add { S::splat(*t.bias) } else { S::splat(S::T::default()) };
+        for b in &bias[..sets] {
+            sum = S::add(sum, *b);
+        }
+        S::store_n(t.bias, 1, sum);
+    }
+}
+
+#[inline(always)]
 unsafe fn load<S: Simd>(t: &Slice, x: *const S::T, slice: *mut S::T) {
     let [h, w, c] = t.image;
     let (len, mut from) = (h * w * c, t.channel);
@@ -321,6 +475,11 @@ macro_rules! featured {
                 unsafe { super::sum::<$simd, LINES, VECS>(t) }
             }
             $(#[$feature])*
+            pub(super) unsafe fn direct<$($parameter)* const LINES: usize, const VECS: usize>(t: &Direct<'_, $t>) {
+                // SAFETY: the caller's promise.
+                unsafe { super::direct::<$simd, LINES, VECS>(t) }
+            }
+            $(#[$feature])*
             pub(super) unsafe fn load<$($parameter)*>(t: &Slice, x: *const $t, slice: *mut $t) {
                 // SAFETY: the caller's promise.
                 unsafe { super::load::<$simd>(t, x, slice) }
@@ -370,6 +529,7 @@ pub(in crate::device::cpu) fn portable<T: Float, const N: usize>() -> Vec<Width<
         lanes: N,
         spreads: of_16_registers!(scalar, spread, (T, N,), SpreadFn<T>),
         sums: of_16_registers!(scalar, sum, (T, N,), SumFn<T>),
+        directs: of_16_registers!(scalar, direct, (T, N,), DirectFn<T>),
         group: scalar::group::<T, N>,
         load: scalar::load::<T, N>,
         store: scalar::store::<T, N>,
@@ -383,6 +543,7 @@ pub(in crate::device::cpu) fn avx2() -> Vec<Width<f32>> {
         lanes: 8,
         spreads: of_16_registers!(eight, spread, (), SpreadFn<f32>),
         sums: of_16_registers!(eight, sum, (), SumFn<f32>),
+        directs: of_16_registers!(eight, direct, (), DirectFn<f32>),
         group: eight::group,
         load: eight::load,
         store: eight::store,
@@ -397,6 +558,7 @@ pub(in crate::device::cpu) fn avx512() -> Vec<Width<f32>> {
             lanes: 8,
             spreads: of_32_registers!(eight_of_32, spread, SpreadFn<f32>),
             sums: of_32_registers!(eight_of_32, sum, SumFn<f32>),
+            directs: of_32_registers!(eight_of_32, direct, DirectFn<f32>),
             group: eight_of_32::group,
             load: eight_of_32::load,
             store: eight_of_32::store,
@@ -405,6 +567,7 @@ pub(in crate::device::cpu) fn avx512() -> Vec<Width<f32>> {
             lanes: 16,
             spreads: of_32_registers!(sixteen, spread, SpreadFn<f32>),
             sums: of_32_registers!(sixteen, sum, SumFn<f32>),
+            directs: of_32_registers!(sixteen, direct, DirectFn<f32>),
             group: sixteen::group,
             load: sixteen::load,
             store: sixteen::store,
