@@ -11,6 +11,7 @@
 //! Source: ONNX operator `Conv`; sub-sampling and mapping as N2D2.
 
 use super::convolution::{Convolution, pairs};
+use super::winners::WinnersPass;
 use super::{Cell, Frame, Param, Phase, Statistics};
 use crate::config::Config;
 use crate::device::cpu::Kernels;
@@ -37,6 +38,8 @@ pub struct Conv<T: Float> {
     params: Vec<Param<T>>,
     /// The output before sub-sampling, and its gradient.
     unsampled: Option<Tensor<T>>,
+    /// For gradients of chosen outputs.
+    winners: Option<WinnersPass<T>>,
 }
 
 impl<T: Float> Conv<T> {
@@ -49,7 +52,7 @@ impl<T: Float> Conv<T> {
         config.only(KEYS)?;
         let (convolution, params) = Convolution::of_cell(config, false, kernels)?;
         let sub_sample = config.pair_or("sub_sample_dims", Some([1, 1]), 1)?;
-        Ok(Conv { convolution, sub_sample, params, unsampled: None })
+        Ok(Conv { convolution, sub_sample, params, unsampled: None, winners: None })
     }
 
     fn is_sub_sampled(&self) -> bool {
@@ -149,6 +152,11 @@ impl<T: Float> Cell<T> for Conv<T> {
         true
     }
 
+    fn takes_winners(&self, inputs: &[&[usize]], output: &[usize]) -> bool {
+        let [_, _, oh, ow] = dims4(output);
+        !self.is_sub_sampled() && WinnersPass::pays(&self.convolution, inputs[0], [oh, ow])
+    }
+
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let full = self.prepare(f)?;
         self.convolution.winograd.stop();
@@ -193,6 +201,9 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let full = self.prepare(f)?;
+        if f.winners.is_some() {
+            return Ok(WinnersPass::begin(&mut self.winners, &self.convolution, f, [full[2], full[3]], self.params[0].version));
+        }
         if self.is_sub_sampled() {
             self.unsampled = Some(Tensor::uninit(&full));
         }
@@ -209,6 +220,9 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         let (convolution, weights) = (&self.convolution, &self.params[0]);
+        if let Some(pass) = self.winners.as_ref().filter(|_| f.winners.is_some()) {
+            return pass.run(phase, item, f, weights);
+        }
         match phase {
             0 => convolution.pack(item, weights),
             1 => {
@@ -229,6 +243,18 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn backward_end(&mut self, phase: usize, f: &Frame<'_, T>) {
         let (weights, bias) = self.params.split_at_mut(1);
+        if let Some(pass) = self.winners.as_mut().filter(|_| f.winners.is_some()) {
+            match phase {
+                0 if f.grad_inputs[0].is_some() => pass.packed(&weights[0]),
+                2 => bias.iter_mut().for_each(|b| pass.finish_bias(b)),
+                3 => {
+                    self.convolution.finish_weights(&mut weights[0]);
+                    pass.finish();
+                }
+                _ => {}
+            }
+            return;
+        }
         match phase {
             0 if f.grad_inputs[0].is_some() => self.convolution.packed(&weights[0]),
             4 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),

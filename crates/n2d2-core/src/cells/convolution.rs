@@ -120,7 +120,7 @@ pub(super) struct Convolution<T: Float> {
     pub(super) outputs: usize,
     pub(super) groups: usize,
     depthwise: bool,
-    kernels: &'static Kernels<T>,
+    pub(super) kernels: &'static Kernels<T>,
     plan: Option<Plan>,
     /// The sweep in test mode.
     pub(super) winograd: WinogradSweep<T>,

@@ -9,6 +9,7 @@ mod convolution;
 mod frame;
 mod param;
 mod strided;
+mod winners;
 mod winograd;
 
 pub(crate) use frame::Parts;

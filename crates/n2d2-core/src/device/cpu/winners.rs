@@ -232,15 +232,14 @@ impl<T: Float> Winners<T> {
         }
     }
 
-    /// True if both gradients together take less time over the winners than over all pixels. Depends on the sizes only.
-    ///
-    /// Measured: with windows of one tap, and with fewer than four pixels to a position, the dense passes are faster.
-    pub fn wins(window: &Window, [h, w, c]: [usize; 3], [oh, ow, outputs]: [usize; 3], positions: usize) -> bool {
-        let taps = window.kernel[0] * window.kernel[1];
-        let few = 4 * positions <= oh * ow + 2 * (oh + ow);
+    /// True if both gradients of `n` images take less time over the winners than over all pixels, where the pooling leaves
+    /// at most a third of them. Depends on the sizes only.
+    pub fn wins(window: &Window, n: usize, [h, w, c]: [usize; 3], [oh, ow, outputs]: [usize; 3]) -> bool {
+        // Measured: a window of few taps does not pay for the choice, and few pixels not for the layout of the weights.
+        let enough = window.kernel[0] * window.kernel[1] > 4 && n * oh * ow >= 256;
         // A slice of a larger image does not stay in the second-level cache.
         let slice = (h + 2 * window.padding[0]) * (w + 2 * window.padding[1]) * c.clamp(8, 16) * size_of::<T>();
-        taps > 4 && few && outputs > 0 && slice <= 512 * 1024
+        enough && oh * ow * outputs <= 1 << 31 && slice <= 512 * 1024
     }
 
     /// Elements of the packed weights.
