@@ -20,8 +20,10 @@ use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape};
 use crate::vectorise::vectorised;
 
-/// Elements of an item, so that an output and an input part lie in the first cache together.
-const ITEM: usize = 4096;
+/// Elements of an item.
+const ITEM: usize = 16 * 1024;
+/// Elements that are combined at once, so that the output stays in the first cache until it is done.
+const BLOCK: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -41,6 +43,8 @@ pub struct ElemWise<T: Float> {
     per_channel: bool,
     weights: Vec<T>,
     shifts: Vec<T>,
+    /// Weights and shifts of channels, repeated; empty in the other modes.
+    repeated: [Vec<T>; 2],
 }
 
 impl<T: Float> ElemWise<T> {
@@ -59,7 +63,7 @@ impl<T: Float> ElemWise<T> {
         };
         let mode = config.one_of("mode", &["PerLayer", "PerInput", "PerChannel"], "PerLayer")?;
         let list = |name: &str| -> Result<Vec<T>> { Ok(config.floats_or(name, &[])?.into_iter().map(T::of).collect()) };
-        Ok(ElemWise { operation, per_channel: mode == "PerChannel", weights: list("weights")?, shifts: list("shifts")? })
+        Ok(ElemWise { operation, per_channel: mode == "PerChannel", weights: list("weights")?, shifts: list("shifts")?, repeated: Default::default() })
     }
 
     fn weight(&self, i: usize) -> T {
@@ -75,15 +79,122 @@ impl<T: Float> ElemWise<T> {
         self.per_channel && self.operation == Operation::Sum
     }
 
-    /// The coefficients of channels, repeated from the channel of element `start` on, so that a part of memory can be
-    /// combined with them element by element.
-    fn channel_coefficients(&self, c: usize, start: usize, len: usize) -> (Vec<T>, Vec<T>) {
-        let channels = || (start..start + len).map(|i| i % c);
-        (channels().map(|ch| self.weight(ch)).collect(), channels().map(|ch| self.shift(ch)).collect())
+    /// Repeats the coefficients of channels over a block and one pixel more, so that any run of a block can be combined with
+    /// them element by element.
+    fn repeat_coefficients(&mut self, c: usize) {
+        let len = if self.by_channel() { BLOCK + c } else { 0 };
+        let mut repeated = std::mem::take(&mut self.repeated);
+        for (row, of) in repeated.iter_mut().zip([Self::weight, Self::shift]) {
+            row.clear();
+            row.extend((0..c).map(|ch| of(self, ch)).cycle().take(len));
+        }
+        self.repeated = repeated;
+    }
+
+    /// The coefficients of `len` elements from `start` on.
+    fn coefficients_of(&self, c: usize, start: usize, len: usize) -> [&[T]; 2] {
+        let at = start % c;
+        [&self.repeated[0][at..at + len], &self.repeated[1][at..at + len]]
+    }
+
+    /// Combines `len` elements from `start` on, at most a block.
+    fn combine(&self, start: usize, len: usize, f: &Frame<'_, T>) {
+        // SAFETY: blocks of items are disjoint.
+        let y = unsafe { f.output.part_mut(start, len) };
+        let part = |k: usize| f.inputs[k].part(start, len);
+        let mut k = 0;
+        if self.operation == Operation::Sum && !self.by_channel() && f.inputs.len() > 1 {
+            sum_of_two([self.weight(0), self.weight(1)], [self.shift(0), self.shift(1)], part(0), part(1), y);
+            k = 2;
+        }
+        for k in k..f.inputs.len() {
+            let (x, first) = (part(k), k == 0);
+            match self.operation {
+                Operation::Sum if self.by_channel() => {
+                    let [w, s] = self.coefficients_of(f.output.shape()[1], start, len);
+                    sum_per_channel(first, w, s, x, y);
+                }
+                Operation::Sum => sum(first, self.weight(k), self.shift(k), x, y),
+                Operation::AbsSum => abs_sum(first, self.weight(k), x, y),
+                Operation::EuclideanSum => square_sum(first, self.weight(k), self.shift(k), x, y),
+                Operation::Prod => product(first, x, y),
+                // SAFETY: as above.
+                Operation::Max => max(k as u32, x, y, unsafe { f.saved.index.part_mut(start, len) }),
+            }
+        }
+        if self.operation == Operation::EuclideanSum {
+            for y in y.iter_mut() {
+                *y = y.sqrt();
+            }
+            // SAFETY: as above.
+            unsafe { f.saved.values.part_mut(start, len) }.copy_from_slice(y);
+        }
+        if let Some(activation) = f.activation {
+            activation.forward(y);
+        }
+    }
+
+    /// The gradients of `len` elements from `start` on, at most a block.
+    fn spread(&self, start: usize, len: usize, f: &Frame<'_, T>) {
+        // SAFETY: blocks of items are disjoint, and each element is met once.
+        let gy = unsafe { f.deactivated(start, len) };
+        for (k, gx) in f.grad_inputs.iter().enumerate() {
+            let Some(gx) = gx else { continue };
+            // SAFETY: blocks of items are disjoint.
+            let gx = unsafe { gx.part_mut(start, len) };
+            let x = f.inputs[k].part(start, len);
+            match self.operation {
+                Operation::Sum if self.by_channel() => {
+                    gx.copy_from_slice(gy);
+                    product(false, self.coefficients_of(f.output.shape()[1], start, len)[0], gx);
+                }
+                Operation::Sum => scale(self.weight(k), gy, gx),
+                Operation::AbsSum => abs_gradient(self.weight(k), x, gy, gx),
+                Operation::EuclideanSum => euclidean_gradient(self.weight(k), x, f.saved.values.part(start, len), gy, gx),
+                Operation::Prod => {
+                    gx.copy_from_slice(gy);
+                    for (_, other) in f.inputs.iter().enumerate().filter(|(j, _)| *j != k) {
+                        product(false, other.part(start, len), gx);
+                    }
+                }
+                Operation::Max => {
+                    for ((gx, d), w) in gx.iter_mut().zip(gy).zip(f.saved.index.part(start, len)) {
+                        *gx = if *w == k as u32 { *d } else { T::zero() };
+                    }
+                }
+            }
+        }
     }
 }
 
+/// How the elements of a batch are cut: blocks of images, or several items an image.
+fn cut(shape: &[usize]) -> (usize, usize, usize) {
+    let (images, len) = (shape[0].max(1), shape.iter().product::<usize>() / shape[0].max(1));
+    let block = (ITEM / len.max(1)).clamp(1, images).next_power_of_two();
+    let split = if block > 1 { 1 } else { len.div_ceil(ITEM) };
+    (len, block, split)
+}
+
+/// First element of an item, and of the next.
+fn elements(item: usize, shape: &[usize]) -> std::ops::Range<usize> {
+    let (len, block, split) = cut(shape);
+    let (first, k) = (item / split * block, item % split);
+    let n = block.min(shape[0] - first) * len;
+    first * len + k * n / split..first * len + (k + 1) * n / split
+}
+
+fn phase(shape: &[usize], tensors: usize) -> Phase {
+    let (len, block, split) = cut(shape);
+    Phase::streaming(shape[0].div_ceil(block) * split, shape[0] * len * tensors).by_image(block)
+}
+
 vectorised! {
+    fn sum_of_two<T: Float>(w: [T; 2], s: [T; 2], a: &[T], b: &[T], y: &mut [T]) {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            *y = (w[0] * *a + s[0]) + (w[1] * *b + s[1]);
+        }
+    }
+
     /// `y = w x + s`, or that added to `y`.
     fn sum<T: Float>(first: bool, w: T, s: T, x: &[T], y: &mut [T]) {
         for (y, x) in y.iter_mut().zip(x) {
@@ -186,70 +297,35 @@ impl<T: Float> Cell<T> for ElemWise<T> {
         }
     }
 
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+
+    fn fuses_deactivation(&self) -> bool {
+        true
+    }
+
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        Ok(vec![Phase::streaming(f.output.len().div_ceil(ITEM), f.output.len() * (f.inputs.len() + 1))])
+        self.repeat_coefficients(f.output.shape()[1]);
+        Ok(vec![phase(f.output.shape(), f.inputs.len() + 1)])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
-        let (start, len) = (item * ITEM, ITEM.min(f.output.len() - item * ITEM));
-        // SAFETY: items are disjoint.
-        let y = unsafe { f.output.part_mut(start, len) };
-        let channels =
-            if self.by_channel() { self.channel_coefficients(f.output.shape()[1], start, len) } else { (Vec::new(), Vec::new()) };
-        for (k, input) in f.inputs.iter().enumerate() {
-            let (x, first) = (input.part(start, len), k == 0);
-            match self.operation {
-                Operation::Sum if self.by_channel() => sum_per_channel(first, &channels.0, &channels.1, x, y),
-                Operation::Sum => sum(first, self.weight(k), self.shift(k), x, y),
-                Operation::AbsSum => abs_sum(first, self.weight(k), x, y),
-                Operation::EuclideanSum => square_sum(first, self.weight(k), self.shift(k), x, y),
-                Operation::Prod => product(first, x, y),
-                // SAFETY: items are disjoint.
-                Operation::Max => max(k as u32, x, y, unsafe { f.saved.index.part_mut(start, len) }),
-            }
-        }
-        if self.operation == Operation::EuclideanSum {
-            for y in y.iter_mut() {
-                *y = y.sqrt();
-            }
-            // SAFETY: items are disjoint.
-            unsafe { f.saved.values.part_mut(start, len) }.copy_from_slice(y);
+        let all = elements(item, f.output.shape());
+        for start in all.clone().step_by(BLOCK) {
+            self.combine(start, BLOCK.min(all.end - start), f);
         }
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        Ok(vec![Phase::streaming(f.output.len().div_ceil(ITEM), f.output.len() * (f.inputs.len() + 1))])
+        self.repeat_coefficients(f.output.shape()[1]);
+        Ok(vec![phase(f.output.shape(), f.inputs.len() + 1)])
     }
 
     fn backward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
-        let (start, len) = (item * ITEM, ITEM.min(f.output.len() - item * ITEM));
-        let gy = f.gy().part(start, len);
-        for (k, gx) in f.grad_inputs.iter().enumerate() {
-            let Some(gx) = gx else { continue };
-            // SAFETY: items are disjoint.
-            let gx = unsafe { gx.part_mut(start, len) };
-            let x = f.inputs[k].part(start, len);
-            match self.operation {
-                Operation::Sum if self.by_channel() => {
-                    gx.copy_from_slice(gy);
-                    let (w, _) = self.channel_coefficients(f.output.shape()[1], start, len);
-                    product(false, &w, gx);
-                }
-                Operation::Sum => scale(self.weight(k), gy, gx),
-                Operation::AbsSum => abs_gradient(self.weight(k), x, gy, gx),
-                Operation::EuclideanSum => euclidean_gradient(self.weight(k), x, f.saved.values.part(start, len), gy, gx),
-                Operation::Prod => {
-                    gx.copy_from_slice(gy);
-                    for (_, other) in f.inputs.iter().enumerate().filter(|(j, _)| *j != k) {
-                        product(false, other.part(start, len), gx);
-                    }
-                }
-                Operation::Max => {
-                    for ((gx, d), w) in gx.iter_mut().zip(gy).zip(f.saved.index.part(start, len)) {
-                        *gx = if *w == k as u32 { *d } else { T::zero() };
-                    }
-                }
-            }
+        let all = elements(item, f.output.shape());
+        for start in all.clone().step_by(BLOCK) {
+            self.spread(start, BLOCK.min(all.end - start), f);
         }
     }
 }
@@ -306,6 +382,32 @@ mod tests {
         let (y, g) = run(&config! { "operation" => "Max" }, &x);
         assert_eq!(y, [3.0, 2.0, 4.0, 5.0]);
         assert_eq!(g, [[0.0, 2.0, 0.0, 4.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 3.0, 0.0]]);
+    }
+
+    #[test]
+    fn blocks_images_and_a_fused_activation_change_nothing() {
+        use crate::activation::Activation;
+        let c = config! { "mode" => "PerChannel", "weights" => vec![0.5, -2.0, 3.0], "shifts" => vec![0.25] };
+        for (config, shape) in [(c.clone(), [2usize, 3, 70, 90]), (c, [33, 3, 7, 9]), (Config::default(), [3, 2, 50, 170])] {
+            let len = shape.iter().product::<usize>();
+            let value = |seed: usize| (0..len).map(|i| ((i * 7919 + seed) % 1009) as f64 / 500.0 - 1.0).collect::<Vec<_>>();
+            let unit = Unit::<f64>::new("e", "ElemWise", &config).unwrap();
+            unit.with(|u| u.activation = Some(Activation::new("Tanh", &Config::default()).unwrap()));
+            let inputs = [11, 12].map(|seed| Var::leaf(Tensor::from_vec(value(seed), &shape).unwrap(), true));
+            let y = unit.call(&inputs).unwrap();
+            y.back_propagate(Some(Tensor::from_vec(value(13), &shape).unwrap())).unwrap();
+            let (a, b, d) = (value(11), value(12), value(13));
+            let grads = inputs.map(|x| x.grad().unwrap().to_vec());
+            let through = y.grad().unwrap().to_vec();
+            let by_channel = config.get("weights").is_some();
+            for (i, y) in y.tensor().to_vec().into_iter().enumerate() {
+                let ch = i / (shape[2] * shape[3]) % shape[1];
+                let (w, s) = if by_channel { ([0.5, -2.0, 3.0][ch], [0.25, 0.0, 0.0][ch]) } else { (1.0, 0.0) };
+                assert!((y - (w * (a[i] + b[i]) + 2.0 * s).tanh()).abs() < 1e-14);
+                let back = d[i] * (1.0 - y * y);
+                assert!((through[i] - back).abs() < 1e-14 && (grads[0][i] - w * back).abs() < 1e-14 && grads[1][i] == grads[0][i]);
+            }
+        }
     }
 
     #[test]

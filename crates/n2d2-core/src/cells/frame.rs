@@ -155,7 +155,7 @@ pub struct Frame<'a, T: Float> {
     pub saved: &'a Saved<T>,
     /// Learning (true) or test mode.
     pub learn: bool,
-    /// The activation to apply, for a cell that fuses it.
+    /// The activation to apply, or to take the gradient back through, for a cell that fuses it.
     pub activation: Option<&'a ActivationFn>,
     /// Key of the random streams of this pass: differs from cell to cell and from step to step.
     pub random_key: u64,
@@ -175,6 +175,18 @@ impl<T: Float> Frame<'_, T> {
     /// In a forward pass.
     pub fn gy(&self) -> &Tensor<T> {
         self.grad_output.expect("a backward pass has a gradient")
+    }
+
+    /// `len` elements from `start` of the gradient that arrives, taken back through the activation if the cell fuses that.
+    ///
+    /// # Safety
+    /// Called once for each element, by one item, before anything else reads it.
+    pub(crate) unsafe fn deactivated(&self, start: usize, len: usize) -> &[T] {
+        if let Some(activation) = self.activation {
+            // SAFETY: the caller's promise.
+            activation.backward(self.output.part(start, len), unsafe { self.gy().part_mut(start, len) });
+        }
+        self.gy().part(start, len)
     }
 }
 

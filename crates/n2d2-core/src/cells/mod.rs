@@ -68,6 +68,13 @@ pub trait Cell<T: Float>: Send + Sync {
         false
     }
 
+    /// True if the cell takes the gradient that arrives back through its activation itself. `f.activation` of a backward pass
+    /// is then the activation, unless that [reads its input](crate::activation::ActivationFn::reads_input), and the cell leaves
+    /// the result in `f.grad_output`, where users look for it.
+    fn fuses_deactivation(&self) -> bool {
+        false
+    }
+
     /// Prepares a forward pass and cuts it into phases. The values of the inputs may not be there yet.
     ///
     /// # Errors
@@ -81,7 +88,7 @@ pub trait Cell<T: Float>: Send + Sync {
     fn forward_end(&mut self, _phase: usize, _f: &Frame<'_, T>) {}
 
     /// Prepares a backward pass and cuts it into phases. `f.grad_output` has gone back through the activation when the
-    /// items run; its values may not be there yet.
+    /// items run, unless [`Cell::fuses_deactivation`]; its values may not be there yet.
     ///
     /// # Errors
     /// [`Error::State`] if the pass cannot run.

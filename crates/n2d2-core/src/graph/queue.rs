@@ -54,15 +54,21 @@ fn forward_frame<T: Float, R>(node: &Node<T>, activation: Option<&ActivationFn>,
     })
 }
 
-/// Calls `f` with the frame of a backward pass.
-fn backward_frame<T: Float, R>(node: &Node<T>, gy: &Gradient<T>, grads: &[Option<Tensor<T>>], f: impl FnOnce(&Frame<'_, T>) -> R) -> R {
+/// Calls `f` with the frame of a backward pass; `activation` is one that the cell takes back itself.
+fn backward_frame<T: Float, R>(
+    node: &Node<T>,
+    activation: Option<&ActivationFn>,
+    gy: &Gradient<T>,
+    grads: &[Option<Tensor<T>>],
+    f: impl FnOnce(&Frame<'_, T>) -> R,
+) -> R {
     f(&Frame {
         name: node.unit.name(),
         inputs: &node.tensors,
         output: &node.output,
         saved: &node.saved,
         learn: node.learn,
-        activation: None,
+        activation,
         random_key: node.random_key,
         grad_output: Some(&gy.values),
         winners: gy.chosen.as_ref().map(|c| &c.places),
@@ -75,7 +81,10 @@ impl<T: Float> Body<'_, T> {
     fn begin(&mut self) -> crate::Result<Vec<Phase>> {
         match self {
             Body::Forward(inner, node, activation) => forward_frame(node, activation.as_ref(), |f| inner.cell.forward_begin(f)),
-            Body::Backward(inner, node, gy, grads) => backward_frame(node, gy, grads, |f| inner.cell.backward_begin(f)),
+            Body::Backward(inner, node, gy, grads) => {
+                let own = node.own_deactivation(&*inner.cell);
+                backward_frame(node, own, gy, grads, |f| inner.cell.backward_begin(f))
+            }
             Body::Plain(_) => Ok(Vec::new()),
         }
     }
@@ -87,7 +96,8 @@ impl<T: Float> Body<'_, T> {
                 forward_frame(node, activation.as_ref(), |f| items.for_each(|i| inner.cell.forward(phase, i, f)));
             }
             Body::Backward(inner, node, gy, grads) => {
-                backward_frame(node, gy, grads, |f| items.for_each(|i| inner.cell.backward(phase, i, f)));
+                let own = node.own_deactivation(&*inner.cell);
+                backward_frame(node, own, gy, grads, |f| items.for_each(|i| inner.cell.backward(phase, i, f)));
             }
             Body::Plain(f) => items.for_each(|i| f(i * block..((i + 1) * block).min(images))),
         }
@@ -105,7 +115,10 @@ impl<T: Float> Body<'_, T> {
     fn end(&mut self, phase: usize) {
         match self {
             Body::Forward(inner, node, activation) => forward_frame(node, activation.as_ref(), |f| inner.cell.forward_end(phase, f)),
-            Body::Backward(inner, node, gy, grads) => backward_frame(node, gy, grads, |f| inner.cell.backward_end(phase, f)),
+            Body::Backward(inner, node, gy, grads) => {
+                let own = node.own_deactivation(&*inner.cell);
+                backward_frame(node, own, gy, grads, |f| inner.cell.backward_end(phase, f));
+            }
             Body::Plain(_) => {}
         }
     }

@@ -225,12 +225,12 @@ impl<T: Float> Unit<T> {
 
     /// Leaves it to the queue to go back through one recorded pass, and tells the inputs their gradients.
     pub(super) fn enqueue_backward<'a>(&'a self, node: &Arc<Node<T>>, gy: Gradient<T>, queue: &mut Queue<'a, T>) -> Result<()> {
-        let gy = match &node.activation {
+        let inner = queue.lock(self);
+        let gy = match node.activation.as_ref().filter(|_| node.own_deactivation(&*inner.cell).is_none()) {
             Some((f, y)) => gy.through(*f, y, queue),
             None => gy,
         };
         *node.slot.lock() = Some(gy.clone());
-        let inner = queue.lock(self);
         let wanted: Vec<bool> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();
         if wanted == [true] && gy.chosen.is_none() && inner.cell.chooses() && node.inputs[0].takes_winners(node.output.len()) {
             let slot = node.inputs[0].slot();

@@ -5,7 +5,7 @@ use super::queue::Queue;
 use super::unit::Unit;
 use super::update;
 use crate::activation::ActivationFn;
-use crate::cells::Saved;
+use crate::cells::{Cell, Saved};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
 use std::collections::{BinaryHeap, HashSet};
@@ -49,6 +49,11 @@ impl<T: Float> Node<T> {
     ) -> Self {
         let (serial, slot) = (SERIAL.fetch_add(1, Ordering::Relaxed), Slot::new());
         Node { serial, unit, inputs, tensors, saved, output, learn, random_key, activation, slot, takes_winners: false, computed }
+    }
+
+    /// The activation, if the cell takes the gradient back through it itself.
+    pub(super) fn own_deactivation(&self, cell: &dyn Cell<T>) -> Option<&ActivationFn> {
+        self.activation.as_ref().map(|(f, _)| f).filter(|f| cell.fuses_deactivation() && !f.reads_input())
     }
 }
 
