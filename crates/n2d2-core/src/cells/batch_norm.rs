@@ -16,15 +16,20 @@
 //! `BatchNormalization`.
 
 use super::{Cell, Frame, Param, ParamLayout, Phase, Statistics};
+use crate::activation::ActivationFn;
 use crate::config::Config;
+use crate::device::cpu::with_scratch;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, Tensor, dims4};
 use crate::vectorise::vectorised;
+use std::ops::Range;
 
-/// Elements of a part: two passes over it come from the second cache.
+/// Elements of a part, at least.
 const PART: usize = 16 * 1024;
-/// Parts at most; beyond, they grow.
+/// Parts at most, if there are not more images; beyond, they grow.
 const PARTS: usize = 64;
+/// Elements of a block of a part: what a pass reads again comes from the first cache.
+const ROWS: usize = 4096;
 /// Values that the vectors of coefficients are repeated to, so that few channels fill a vector too.
 const PERIOD: usize = 64;
 /// What `epsilon = 0` stands for.
@@ -46,8 +51,11 @@ pub struct BatchNorm2d<T: Float> {
     params: Vec<Param<T>>,
     /// Sums of the parts: two rows of channels each.
     partial: Tensor<T>,
-    /// Factors of the backward pass, a row of channels each: scale / deviation, mean of gy, mean of gy x^ / deviation.
-    factors: [Vec<T>; 3],
+    /// Coefficients of the running pass, repeated to a period each: means, scale / deviation, biases; then for the gradient
+    /// mean of gy, mean of gy x^ / deviation.
+    coefficients: [Vec<T>; 5],
+    /// Sums in double precision, two rows of channels.
+    totals: [Vec<f64>; 2],
 }
 
 fn epsilon(config: &Config, default: f64) -> Result<f64> {
@@ -60,29 +68,44 @@ fn momentum(config: &Config, default: f64) -> Result<f64> {
     if (0.0..1.0).contains(&v) { Ok(v) } else { Err(config.error("moving_average_momentum", v, "a number of at least 0 and below 1")) }
 }
 
-/// How the pixels of a batch are cut.
-#[derive(Clone, Copy)]
+/// How a batch is cut in parts: blocks of images, or several parts of each image.
+#[derive(Debug, Clone, Copy)]
 struct Cut {
     channels: usize,
+    /// Images, and pixels of each.
+    images: usize,
     pixels: usize,
-    part: usize,
+    /// Images of a block; more than 1 only where an image is one part.
+    block: usize,
+    /// Parts of a block.
+    split: usize,
 }
 
 impl Cut {
     fn new(shape: &[usize]) -> Self {
-        let [n, channels, h, w] = dims4(shape);
-        let pixels = n * h * w;
-        Cut { channels, pixels, part: PART.div_ceil(channels).max(pixels.div_ceil(PARTS)) }
+        let [images, channels, h, w] = dims4(shape);
+        let pixels = h * w;
+        let len = pixels * channels;
+        let block = PART.div_ceil(len).max(images.div_ceil(PARTS)).min(images).next_power_of_two();
+        let split = if block > 1 { 1 } else { (len / PART).min(PARTS / images).clamp(1, pixels) };
+        Cut { channels, images, pixels, block, split }
     }
 
     fn parts(&self) -> usize {
-        self.pixels.div_ceil(self.part)
+        self.images.div_ceil(self.block) * self.split
+    }
+
+    /// First pixel of a part and of the next.
+    fn pixels_of(&self, part: usize) -> Range<usize> {
+        let (first, k) = (part / self.split * self.block, part % self.split);
+        let n = self.block.min(self.images - first) * self.pixels;
+        first * self.pixels + k * n / self.split..first * self.pixels + (k + 1) * n / self.split
     }
 
     /// First element and number of elements of a part.
-    fn part(&self, item: usize) -> (usize, usize) {
-        let start = item * self.part;
-        (start * self.channels, self.part.min(self.pixels - start) * self.channels)
+    fn part(&self, part: usize) -> (usize, usize) {
+        let pixels = self.pixels_of(part);
+        (pixels.start * self.channels, pixels.len() * self.channels)
     }
 
     /// Channels repeated until they fill vectors.
@@ -90,24 +113,61 @@ impl Cut {
         self.channels * PERIOD.div_ceil(self.channels)
     }
 
-    fn repeat<T: Float>(&self, row: &[T]) -> Vec<T> {
-        row.iter().copied().cycle().take(self.period()).collect()
+    /// Elements of a block of a part: some rows of a period that stay in the first cache.
+    fn rows_len(&self) -> usize {
+        (ROWS / self.period() / 4).max(2) * 4 * self.period()
     }
 
-    /// Adds up the repetitions of each channel, in order.
-    fn fold<T: Float>(&self, repeated: &[T], row: &mut [T]) {
-        row.fill(T::zero());
-        for values in repeated.chunks_exact(self.channels) {
-            for (r, v) in row.iter_mut().zip(values) {
-                *r += *v;
-            }
+    fn phase(&self, elements: usize) -> Phase {
+        Phase::streaming(self.parts(), elements).by_image(self.block)
+    }
+}
+
+/// Repeats the values of channels.
+fn repeat<T: Float>(row: &[T], repeated: &mut [T]) {
+    for to in repeated.chunks_exact_mut(row.len()) {
+        to.copy_from_slice(row);
+    }
+}
+
+/// Adds up the repetitions of each channel, in order.
+fn fold<T: Float>(repeated: &[T], row: &mut [T]) {
+    let (first, rest) = repeated.split_at(row.len());
+    row.copy_from_slice(first);
+    for values in rest.chunks_exact(row.len()) {
+        for (r, v) in row.iter_mut().zip(values) {
+            *r += *v;
         }
     }
 }
 
+/// Four rows of `n` values.
+#[inline(always)]
+fn rows<T>(x: &[T], n: usize) -> [&[T]; 4] {
+    let ((a, b), (c, d)) = (x[..2 * n].split_at(n), x[2 * n..4 * n].split_at(n));
+    [a, b, &c[..n], &d[..n]]
+}
+
+/// Four rows of `n` values.
+#[inline(always)]
+fn rows_mut<T>(x: &mut [T], n: usize) -> [&mut [T]; 4] {
+    let (ab, cd) = x[..4 * n].split_at_mut(2 * n);
+    let ((a, b), (c, d)) = (ab.split_at_mut(n), cd.split_at_mut(n));
+    [a, &mut b[..n], c, &mut d[..n]]
+}
+
+// Rows of a period, four at a time: each coefficient and each sum is loaded once for four values.
 vectorised! {
     fn add<T: Float>(x: &[T], sums: &mut [T]) {
-        for x in x.chunks(sums.len()) {
+        let n = sums.len();
+        let mut fours = x.chunks_exact(4 * n);
+        for four in &mut fours {
+            let [a, b, c, d] = rows(four, n);
+            for i in 0..n {
+                sums[i] += (a[i] + b[i]) + (c[i] + d[i]);
+            }
+        }
+        for x in fours.remainder().chunks(n) {
             for (s, x) in sums.iter_mut().zip(x) {
                 *s += *x;
             }
@@ -115,7 +175,17 @@ vectorised! {
     }
 
     fn add_squares<T: Float>(x: &[T], means: &[T], sums: &mut [T]) {
-        for x in x.chunks(means.len()) {
+        let n = sums.len();
+        let means = &means[..n];
+        let mut fours = x.chunks_exact(4 * n);
+        for four in &mut fours {
+            let rows = rows(four, n);
+            for i in 0..n {
+                let [a, b, c, d] = [rows[0][i] - means[i], rows[1][i] - means[i], rows[2][i] - means[i], rows[3][i] - means[i]];
+                sums[i] += (a * a + b * b) + (c * c + d * d);
+            }
+        }
+        for x in fours.remainder().chunks(n) {
             for ((s, x), m) in sums.iter_mut().zip(x).zip(means) {
                 let v = *x - *m;
                 *s += v * v;
@@ -123,19 +193,69 @@ vectorised! {
         }
     }
 
+    /// Joins the statistics of `count` values and of `more`: means, and sums of the squares of distances to them.
+    fn merge<T: Float>(count: f64, more: f64, means: [&mut [T]; 2], squares: [&mut [T]; 2]) {
+        let (share, weight) = (T::of(more / (count + more)), T::of(count * more / (count + more)));
+        let ([mean, part], [square, part_square]) = (means, squares);
+        for (((m, p), s), q) in mean.iter_mut().zip(part).zip(square).zip(part_square) {
+            let apart = *p - *m;
+            *m += apart * share;
+            *s += *q + apart * apart * weight;
+        }
+    }
+
     fn add_products<T: Float>(x: &[T], means: &[T], gy: &[T], sums: &mut [T], products: &mut [T]) {
-        for (x, gy) in x.chunks(means.len()).zip(gy.chunks(means.len())) {
-            for ((((s, p), x), m), d) in sums.iter_mut().zip(products.iter_mut()).zip(x).zip(means).zip(gy) {
+        let n = means.len();
+        let (sums, products) = (&mut sums[..n], &mut products[..n]);
+        let (mut xs, mut ds) = (x.chunks_exact(4 * n), gy.chunks_exact(4 * n));
+        for (x, d) in (&mut xs).zip(&mut ds) {
+            let (x, d) = (rows(x, n), rows(d, n));
+            for i in 0..n {
+                let m = means[i];
+                sums[i] += (d[0][i] + d[1][i]) + (d[2][i] + d[3][i]);
+                products[i] +=
+                    (d[0][i] * (x[0][i] - m) + d[1][i] * (x[1][i] - m)) + (d[2][i] * (x[2][i] - m) + d[3][i] * (x[3][i] - m));
+            }
+        }
+        for (x, d) in xs.remainder().chunks(n).zip(ds.remainder().chunks(n)) {
+            for ((((s, p), x), m), d) in sums.iter_mut().zip(products.iter_mut()).zip(x).zip(means).zip(d) {
                 *s += *d;
                 *p += *d * (*x - *m);
             }
         }
     }
 
-    fn normalise<T: Float>(x: &[T], means: &[T], factors: &[T], biases: &[T], y: &mut [T]) {
-        for (x, y) in x.chunks(means.len()).zip(y.chunks_mut(means.len())) {
+    /// Clears the gradient where the rectified output was not positive. The output is computed once more, to the same bits,
+    /// which is faster than reading it.
+    fn rectify<T: Float>(x: &[T], coefficients: [&[T]; 3], gy: &mut [T]) {
+        let [means, factors, biases] = coefficients;
+        let n = means.len();
+        for (x, gy) in x.chunks(n).zip(gy.chunks_mut(n)) {
+            for ((((d, x), m), a), b) in gy.iter_mut().zip(x).zip(means).zip(factors).zip(biases) {
+                *d = if (*x - *m) * *a + *b > T::zero() { *d } else { T::zero() };
+            }
+        }
+    }
+
+    /// `y = (x - mean) * factor + bias`, and at least `least`; what is not a number stays that.
+    fn normalise<T: Float>(x: &[T], coefficients: [&[T]; 3], least: T, y: &mut [T]) {
+        let n = coefficients[0].len();
+        let [means, factors, biases] = [&coefficients[0][..n], &coefficients[1][..n], &coefficients[2][..n]];
+        let (mut xs, mut ys) = (x.chunks_exact(4 * n), y.chunks_exact_mut(4 * n));
+        for (x, y) in (&mut xs).zip(&mut ys) {
+            let (x, y) = (rows(x, n), rows_mut(y, n));
+            for i in 0..n {
+                let (m, a, b) = (means[i], factors[i], biases[i]);
+                for r in 0..4 {
+                    let v = (x[r][i] - m) * a + b;
+                    y[r][i] = if v < least { least } else { v };
+                }
+            }
+        }
+        for (x, y) in xs.remainder().chunks(n).zip(ys.into_remainder().chunks_mut(n)) {
             for ((((y, x), m), a), b) in y.iter_mut().zip(x).zip(means).zip(factors).zip(biases) {
-                *y = (*x - *m) * *a + *b;
+                let v = (*x - *m) * *a + *b;
+                *y = if v < least { least } else { v };
             }
         }
     }
@@ -149,9 +269,19 @@ vectorised! {
     }
 
     fn batch_gradient<T: Float>(x: &[T], means: &[T], factors: [&[T]; 3], gy: &[T], gx: &mut [T]) {
-        let [scale, sums, products] = factors;
         let n = means.len();
-        for ((x, gy), gx) in x.chunks(n).zip(gy.chunks(n)).zip(gx.chunks_mut(n)) {
+        let [scale, sums, products] = [&factors[0][..n], &factors[1][..n], &factors[2][..n]];
+        let (mut xs, mut ds, mut gs) = (x.chunks_exact(4 * n), gy.chunks_exact(4 * n), gx.chunks_exact_mut(4 * n));
+        for ((x, d), g) in (&mut xs).zip(&mut ds).zip(&mut gs) {
+            let (x, d, g) = (rows(x, n), rows(d, n), rows_mut(g, n));
+            for i in 0..n {
+                let (m, a, s, p) = (means[i], scale[i], sums[i], products[i]);
+                for r in 0..4 {
+                    g[r][i] = a * (d[r][i] - s - (x[r][i] - m) * p);
+                }
+            }
+        }
+        for ((x, gy), gx) in xs.remainder().chunks(n).zip(ds.remainder().chunks(n)).zip(gs.into_remainder().chunks_mut(n)) {
             let rows = gx.iter_mut().zip(gy).zip(x).zip(means).zip(scale).zip(sums).zip(products);
             for ((((((gx, d), x), m), a), s), p) in rows {
                 *gx = *a * (*d - *s - (*x - *m) * *p);
@@ -185,7 +315,8 @@ impl<T: Float> BatchNorm2d<T> {
             momentum: momentum(config, 0.1)?,
             params,
             partial: Tensor::zeros(&[0]),
-            factors: Default::default(),
+            coefficients: Default::default(),
+            totals: Default::default(),
         })
     }
 
@@ -219,68 +350,181 @@ impl<T: Float> BatchNorm2d<T> {
         f.saved.values.part(0, 2 * self.channels).split_at(self.channels)
     }
 
-    /// Joins the statistics of the parts, and moves the running ones.
-    fn finish_statistics(&mut self, f: &Frame<'_, T>) {
-        let cut = Cut::new(f.output.shape());
-        let (c, total) = (self.channels, cut.pixels as f64);
-        // SAFETY: no item runs, and the cell is locked.
-        let saved = unsafe { f.saved.values.part_mut(0, 2 * c) };
-        for ch in 0..c {
-            let (mean, variance) = if self.uses_batch(f) {
-                let (mut mean, mut squares, mut count) = (0.0, 0.0, 0.0);
-                for part in 0..cut.parts() {
-                    let (means, sums) = self.rows(part);
-                    let n = (cut.part(part).1 / c) as f64;
-                    let apart = means[ch].as_f64() - mean;
-                    mean += apart * n / (count + n);
-                    squares += sums[ch].as_f64() + apart * apart * n * count / (count + n);
-                    count += n;
-                }
-                let unbiased = squares / (total - 1.0).max(1.0);
-                for (param, batch) in [(MEANS, mean), (VARIANCES, unbiased)] {
-                    // SAFETY: as above.
-                    let running = unsafe { self.params[param].value.part_mut(ch, 1) };
-                    running[0] = T::of(self.momentum * batch + (1.0 - self.momentum) * running[0].as_f64());
-                }
-                (mean, squares / total)
-            } else {
-                (self.values(MEANS)[ch].as_f64(), self.values(VARIANCES)[ch].as_f64())
-            };
-            saved[ch] = T::of(mean);
-            saved[c + ch] = T::of(1.0 / (variance + self.epsilon()).sqrt());
-        }
-        if self.uses_batch(f) {
-            self.params[MEANS].touch();
-            self.params[VARIANCES].touch();
+    /// Makes room for the sums of the parts.
+    fn make_room(&mut self, parts: usize) {
+        if self.partial.len() < parts * 2 * self.channels {
+            self.partial = Tensor::uninit(&[parts * 2 * self.channels]);
         }
     }
 
-    /// Joins the sums of the parts into the gradients of scales and biases and the factors of the input gradient.
+    /// Computes the statistics of a part: means, and sums of the squares of distances to them.
+    fn statistics_of(&self, part: usize, x: &[T], cut: &Cut) {
+        let (c, period) = (self.channels, cut.period());
+        let (means, squares) = self.rows_mut(part);
+        with_scratch(2 * (period + c), |scratch: &mut [T]| {
+            let (repeated, rest) = scratch.split_at_mut(period);
+            let (sums, rest) = rest.split_at_mut(period);
+            let (mean, square) = rest.split_at_mut(c);
+            for (i, block) in x.chunks(cut.rows_len()).enumerate() {
+                let n = T::of((block.len() / c) as f64);
+                sums.fill(T::zero());
+                add(block, sums);
+                fold(sums, mean);
+                for m in mean.iter_mut() {
+                    *m = *m / n;
+                }
+                repeat(mean, repeated);
+                sums.fill(T::zero());
+                add_squares(block, repeated, sums);
+                fold(sums, square);
+                if i == 0 {
+                    means.copy_from_slice(mean);
+                    squares.copy_from_slice(square);
+                } else {
+                    let before = (i * cut.rows_len() / c) as f64;
+                    merge(before, (block.len() / c) as f64, [means, mean], [squares, square]);
+                }
+            }
+        });
+    }
+
+    /// Joins the statistics of the parts, and moves the running ones.
+    fn finish_statistics(&mut self, f: &Frame<'_, T>) {
+        let cut = Cut::new(f.output.shape());
+        let [mut means, mut squares] = std::mem::take(&mut self.totals);
+        for total in [&mut means, &mut squares] {
+            total.clear();
+            total.resize(self.channels, 0.0);
+        }
+        let mut count = 0.0;
+        for part in 0..cut.parts() {
+            let (part_means, part_squares) = self.rows(part);
+            let n = cut.pixels_of(part).len() as f64;
+            let (share, weight) = (n / (count + n), n * count / (count + n));
+            for (((m, s), p), q) in means.iter_mut().zip(&mut squares).zip(part_means).zip(part_squares) {
+                let apart = p.as_f64() - *m;
+                *m += apart * share;
+                *s += q.as_f64() + apart * apart * weight;
+            }
+            count += n;
+        }
+        for (param, batch, divisor) in [(MEANS, &means, 1.0), (VARIANCES, &squares, (count - 1.0).max(1.0))] {
+            // SAFETY: no item runs, and the cell is locked.
+            let running = unsafe { self.params[param].value.part_mut(0, self.channels) };
+            for (running, batch) in running.iter_mut().zip(batch) {
+                *running = T::of(self.momentum * batch / divisor + (1.0 - self.momentum) * running.as_f64());
+            }
+            self.params[param].touch();
+        }
+        for s in &mut squares {
+            *s /= count;
+        }
+        self.save(f, means.iter().zip(&squares).map(|(m, v)| (*m, *v)));
+        self.totals = [means, squares];
+    }
+
+    /// Keeps means and inverse deviations for the pass back, from means and variances.
+    fn save(&self, f: &Frame<'_, T>, statistics: impl Iterator<Item = (f64, f64)>) {
+        // SAFETY: no item runs, and the cell is locked.
+        let (means, inverses) = unsafe { f.saved.values.part_mut(0, 2 * self.channels) }.split_at_mut(self.channels);
+        for ((m, i), (mean, variance)) in means.iter_mut().zip(inverses).zip(statistics) {
+            *m = T::of(mean);
+            *i = T::of(1.0 / (variance + self.epsilon()).sqrt());
+        }
+    }
+
+    /// Repeats the coefficients that the pass normalises by.
+    fn prepare_coefficients(&mut self, f: &Frame<'_, T>) {
+        let period = Cut::new(f.output.shape()).period();
+        let mut coefficients = std::mem::take(&mut self.coefficients);
+        for row in &mut coefficients {
+            row.resize(period, T::zero());
+        }
+        let (means, inverses) = self.saved(f);
+        repeat(means, &mut coefficients[0]);
+        repeat(self.values(BIASES), &mut coefficients[2]);
+        let factors = &mut coefficients[1];
+        for ((factor, s), i) in factors.iter_mut().zip(self.values(SCALES)).zip(inverses) {
+            *factor = *s * *i;
+        }
+        for i in self.channels..period {
+            factors[i] = factors[i - self.channels];
+        }
+        self.coefficients = coefficients;
+    }
+
+    /// Joins the sums of the parts into the gradients of scales and biases and the coefficients of the input gradient.
     fn finish_gradients(&mut self, f: &Frame<'_, T>) {
         let cut = Cut::new(f.output.shape());
-        let c = self.channels;
-        self.factors = std::array::from_fn(|_| vec![T::zero(); c]);
-        for ch in 0..c {
-            let (mut sum, mut product) = (0.0, 0.0);
-            for part in 0..cut.parts() {
-                let (sums, products) = self.rows(part);
-                sum += sums[ch].as_f64();
-                product += products[ch].as_f64();
-            }
-            let inverse = self.saved(f).1[ch].as_f64();
-            let n = cut.pixels as f64;
-            self.factors[0][ch] = T::of(self.values(SCALES)[ch].as_f64() * inverse);
-            self.factors[1][ch] = T::of(sum / n);
-            self.factors[2][ch] = T::of(product * inverse * inverse / n);
-            for (param, gradient) in [(SCALES, product * inverse), (BIASES, sum)] {
-                let p = &self.params[param];
-                // SAFETY: no item runs, and the cell is locked.
-                let to = &mut unsafe { p.grad.part_mut(ch, 1) }[0];
-                *to = if p.grad_filled { *to + T::of(gradient) } else { T::of(gradient) };
+        let (c, n) = (self.channels, (cut.images * cut.pixels) as f64);
+        let [mut sums, mut products] = std::mem::take(&mut self.totals);
+        for total in [&mut sums, &mut products] {
+            total.clear();
+            total.resize(c, 0.0);
+        }
+        for part in 0..cut.parts() {
+            let (s, p) = self.rows(part);
+            for (((sum, product), s), p) in sums.iter_mut().zip(&mut products).zip(s).zip(p) {
+                *sum += s.as_f64();
+                *product += p.as_f64();
             }
         }
-        self.params[SCALES].grad_filled = true;
-        self.params[BIASES].grad_filled = true;
+        let mut coefficients = std::mem::take(&mut self.coefficients);
+        let inverses = self.saved(f).1;
+        for ch in 0..c {
+            let inverse = inverses[ch].as_f64();
+            coefficients[3][ch] = T::of(sums[ch] / n);
+            coefficients[4][ch] = T::of(products[ch] * inverse * inverse / n);
+            products[ch] *= inverse;
+        }
+        for row in &mut coefficients[3..] {
+            for i in c..row.len() {
+                row[i] = row[i - c];
+            }
+        }
+        self.coefficients = coefficients;
+        for (param, gradient) in [(SCALES, &products), (BIASES, &sums)] {
+            let p = &mut self.params[param];
+            // SAFETY: no item runs, and the cell is locked.
+            let to = unsafe { p.grad.part_mut(0, c) };
+            for (to, gradient) in to.iter_mut().zip(gradient) {
+                *to = if p.grad_filled { *to + T::of(*gradient) } else { T::of(*gradient) };
+            }
+            p.grad_filled = true;
+        }
+        self.totals = [sums, products];
+    }
+
+    /// The sums of a part for the gradients; what arrives goes back through the activation first.
+    fn gradient_of(&self, part: usize, f: &Frame<'_, T>, cut: &Cut) {
+        let (start, len) = cut.part(part);
+        let (c, period) = (self.channels, cut.period());
+        let [means, factors, biases, ..] = &self.coefficients;
+        let (sums, products) = self.rows_mut(part);
+        let relu = f.activation.is_some_and(ActivationFn::is_relu);
+        with_scratch(2 * period, |scratch: &mut [T]| {
+            scratch.fill(T::zero());
+            let (s, p) = scratch.split_at_mut(period);
+            let mut from = start;
+            while from < start + len {
+                let n = cut.rows_len().min(start + len - from);
+                let x = f.inputs[0].part(from, n);
+                // SAFETY: items are disjoint, and each element is met once.
+                let gy = unsafe {
+                    if relu {
+                        rectify(x, [means, factors, biases], f.gy().part_mut(from, n));
+                        f.gy().part(from, n)
+                    } else {
+                        f.deactivated(from, n)
+                    }
+                };
+                add_products(x, means, gy, s, p);
+                from += n;
+            }
+            fold(s, sums);
+            fold(p, products);
+        });
+        debug_assert_eq!(sums.len(), c);
     }
 }
 
@@ -298,76 +542,82 @@ impl<T: Float> Cell<T> for BatchNorm2d<T> {
         (2 * self.channels, 0)
     }
 
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+
+    fn fuses_deactivation(&self) -> bool {
+        true
+    }
+
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let cut = Cut::new(f.output.shape());
-        let parts = if self.uses_batch(f) { cut.parts() } else { 0 };
-        if self.partial.len() < parts * 2 * self.channels {
-            self.partial = Tensor::zeros(&[parts * 2 * self.channels]);
+        let normalise = cut.phase(2 * f.output.len());
+        if self.uses_batch(f) {
+            self.make_room(cut.parts());
+            return Ok(vec![cut.phase(f.output.len()).then_wait(), normalise]);
         }
-        Ok(vec![Phase::streaming(parts, 2 * f.output.len()), Phase::streaming(cut.parts(), 2 * f.output.len())])
+        let running = self.values(MEANS).iter().zip(self.values(VARIANCES));
+        self.save(f, running.map(|(m, v)| (m.as_f64(), v.as_f64())));
+        self.prepare_coefficients(f);
+        Ok(vec![normalise])
     }
 
     fn forward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         let cut = Cut::new(f.output.shape());
         let (start, len) = cut.part(item);
-        let x = f.inputs[0].part(start, len);
-        if phase == 0 {
-            let (means, squares) = self.rows_mut(item);
-            let mut sums = vec![T::zero(); cut.period()];
-            add(x, &mut sums);
-            cut.fold(&sums, means);
-            let n = T::of((len / self.channels) as f64);
-            for m in means.iter_mut() {
-                *m = *m / n;
-            }
-            sums.fill(T::zero());
-            add_squares(x, &cut.repeat(means), &mut sums);
-            return cut.fold(&sums, squares);
+        if phase == 0 && self.uses_batch(f) {
+            return self.statistics_of(item, f.inputs[0].part(start, len), &cut);
         }
-        let (means, inverses) = self.saved(f);
-        let factors: Vec<T> = self.values(SCALES).iter().zip(inverses).map(|(s, i)| *s * *i).collect();
-        // SAFETY: items are disjoint.
-        let y = unsafe { f.output.part_mut(start, len) };
-        normalise(x, &cut.repeat(means), &cut.repeat(&factors), &cut.repeat(self.values(BIASES)), y);
+        let [means, factors, biases, ..] = &self.coefficients;
+        let relu = f.activation.is_some_and(ActivationFn::is_relu);
+        let least = if relu { T::zero() } else { T::neg_infinity() };
+        // In blocks, so that another activation finds its values in the first cache.
+        let blocks = (start..start + len).step_by(cut.rows_len());
+        for from in blocks {
+            let n = cut.rows_len().min(start + len - from);
+            // SAFETY: items are disjoint.
+            let y = unsafe { f.output.part_mut(from, n) };
+            normalise(f.inputs[0].part(from, n), [means, factors, biases], least, y);
+            if let Some(activation) = f.activation.filter(|_| !relu) {
+                activation.forward(y);
+            }
+        }
     }
 
     fn forward_end(&mut self, phase: usize, f: &Frame<'_, T>) {
-        if phase == 0 {
+        if phase == 0 && self.uses_batch(f) {
             self.finish_statistics(f);
+            self.prepare_coefficients(f);
         }
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let cut = Cut::new(f.output.shape());
-        if self.partial.len() < cut.parts() * 2 * self.channels {
-            self.partial = Tensor::zeros(&[cut.parts() * 2 * self.channels]);
+        self.make_room(cut.parts());
+        self.prepare_coefficients(f);
+        let mut phases = vec![cut.phase(2 * f.output.len()).then_wait()];
+        if f.grad_inputs[0].is_some() {
+            phases.push(cut.phase(3 * f.output.len()));
         }
-        let last = if f.grad_inputs[0].is_some() { cut.parts() } else { 0 };
-        Ok(vec![Phase::streaming(cut.parts(), 2 * f.output.len()), Phase::streaming(last, 3 * f.output.len())])
+        Ok(phases)
     }
 
     fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         let cut = Cut::new(f.output.shape());
-        let (start, len) = cut.part(item);
-        let (x, gy) = (f.inputs[0].part(start, len), f.gy().part(start, len));
-        let means = cut.repeat(self.saved(f).0);
         if phase == 0 {
-            let (sums, products) = self.rows_mut(item);
-            let mut repeated = [vec![T::zero(); cut.period()], vec![T::zero(); cut.period()]];
-            let [s, p] = &mut repeated;
-            add_products(x, &means, gy, s, p);
-            cut.fold(s, sums);
-            return cut.fold(p, products);
+            return self.gradient_of(item, f, &cut);
         }
         let Some(gx) = &f.grad_inputs[0] else { return };
+        let (start, len) = cut.part(item);
+        let (x, gy) = (f.inputs[0].part(start, len), f.gy().part(start, len));
         // SAFETY: items are disjoint.
         let gx = unsafe { gx.part_mut(start, len) };
-        let [scale, sums, products] = &self.factors;
-        let scale = cut.repeat(scale);
+        let [means, scale, _, sums, products] = &self.coefficients;
         if self.uses_batch(f) {
-            batch_gradient(x, &means, [&scale, &cut.repeat(sums), &cut.repeat(products)], gy, gx);
+            batch_gradient(x, means, [scale, sums, products], gy, gx);
         } else {
-            affine_gradient(&scale, gy, gx);
+            affine_gradient(scale, gy, gx);
         }
     }
 

@@ -97,6 +97,33 @@ fn many_parts_give_the_statistics_of_the_whole() {
     }
 }
 
+/// What the cell does with its activation, against an activation of its own behind it; the gradient that arrived shows
+/// that it went back through the activation.
+#[test]
+fn a_fused_activation_gives_what_an_activation_behind_gives() {
+    use crate::activation::Activation;
+    let shape = [6, 5, 23, 29];
+    let len = shape.iter().product::<usize>();
+    let x: Vec<f32> = (0..len).map(|i| ((i * 7919) % 1009) as f32 / 100.0).collect();
+    let gy: Vec<f32> = (0..len).map(|i| ((i * 31) % 97) as f32 / 50.0 - 1.0).collect();
+    for kind in ["Rectifier", "Tanh", "Swish"] {
+        let run = |fused: bool| {
+            let bn = Unit::<f32>::new("bn", "BatchNorm2d", &config! { "nb_inputs" => 5usize }).unwrap();
+            let behind = Unit::<f32>::new("a", "Activation", &config! {}).unwrap();
+            bn.with(|u| u.cell.params_mut()[BIASES].assign(&[0.1, -0.2, 0.3, 0.0, -0.5])).unwrap();
+            let function = Activation::new(kind, &config! {}).unwrap();
+            if fused { &bn } else { &behind }.with(|u| u.activation = Some(function));
+            let x = Var::leaf(Tensor::from_vec(x.clone(), &shape).unwrap(), true);
+            let normed = bn.call(std::slice::from_ref(&x)).unwrap();
+            let y = if fused { normed.clone() } else { behind.call(std::slice::from_ref(&normed)).unwrap() };
+            y.back_propagate(Some(Tensor::from_vec(gy.clone(), &shape).unwrap())).unwrap();
+            let scales = bn.with(|u| u.cell.params()[SCALES].grad_to_vec());
+            [y.tensor().to_vec(), normed.grad().unwrap().to_vec(), x.grad().unwrap().to_vec(), scales].concat()
+        };
+        assert!(run(true) == run(false), "{kind}");
+    }
+}
+
 #[test]
 fn bits_do_not_depend_on_the_threads() {
     let shape = [6, 20, 40, 40];
