@@ -118,7 +118,8 @@ are of their best moment. *Times faster* is the median of the ratios of the roun
   the fused solver; JAX (the first two networks): jit with donated buffers, NCHW and NHWC.
 - Inference: NumPy in, NumPy out, softmax included. PyTorch in the same four modes (compiled with frozen weights), and
   traced, frozen and optimised in both layouts; ONNX Runtime and OpenVINO (latency mode, float32) read the file that
-  n2d2 exports, of fixed batch, with normalisations folded; JAX with the parameters compiled in.
+  n2d2 exports, of fixed batch, with normalisations folded, with all threads and with one, without the conversions of
+  their Python layers where that is faster; JAX with the parameters compiled in. Results stay valid after the next call.
 - *Distance*: of the parameters after {STEPS} training steps, or of the outputs, from PyTorch in float64, relative to
   the largest value of each tensor. Allowed is {FACTOR:g} times the distance of PyTorch's own float32 run, and at least
   {TRAINING_FLOOR:g} (training) or {INFERENCE_FLOOR:g} (inference); the peers are held to it too.
