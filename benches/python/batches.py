@@ -25,6 +25,7 @@ def batches(network: Network, size: int) -> list[Batch]:
     """Return batches of a size: shipped digits for images of 28x28, random pixels and labels for the others."""
     count = max(FEWEST_BATCHES, min(MOST_BATCHES, MOST_IMAGES // size))
     if network.size == (1, 28, 28):
+        n2d2.global_variables.seed = 1  # The partitions of the database are drawn.
         provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=size)
         provider.set_partition("Learn")
         found = []

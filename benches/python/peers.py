@@ -97,13 +97,10 @@ class TorchTraining:
 class JaxTraining:
     """Training steps of JAX: one compiled function that takes over the buffers of the parameters."""
 
-    def __init__(
-        self, layout: str, forward: JaxForward, network: Network, batches: list[Batch], start: list[Floats]
-    ) -> None:
+    def __init__(self, layout: str, forward: JaxForward, batches: list[Batch], start: list[Floats]) -> None:
         import jax
         from jax import numpy as jnp
 
-        del network
         self.name = f"JAX jit {layout}"
         self._layout = layout
         self._state = _jax_arrays(start, layout), [jnp.zeros_like(p) for p in _jax_arrays(start, layout)]
@@ -158,7 +155,7 @@ def trainers(network: Network, batches: list[Batch], start: list[Floats]) -> Ite
         yield TorchTraining(mode, network, batches, start)
     if network.jax is not None:
         for layout in JAX_LAYOUTS:
-            yield JaxTraining(layout, network.jax, network, batches, start)
+            yield JaxTraining(layout, network.jax, batches, start)
 
 
 class TorchInference:
