@@ -69,11 +69,12 @@ def _fastest(
         try:
             distances[contender.name] = check(contender)
         except ValueError as error:
-            print(f"left out: {error}", file=sys.stderr)
+            print(f"    left out: {error}", file=sys.stderr, flush=True)
             continue
         idle_share()
         # The best group: what else the machine does must not decide which mode is chosen.
         times[contender.name] = min(times_of(contender, seconds))
+        print(f"    {contender.name}: {times[contender.name]:.3g} ms", file=sys.stderr, flush=True)
         if best is None or times[contender.name] < times[best.name]:
             best = contender
         gc.collect()
