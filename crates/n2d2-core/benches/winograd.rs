@@ -13,8 +13,9 @@ fn main() {
     divan::main();
 }
 
-/// Bytes of weights that the calls go through.
-const WEIGHT_BYTES: usize = 80 << 20;
+/// Values of weights that the calls go through: about those of all layers of the network.
+const RESNET_WEIGHTS: usize = 20_000_000;
+const VGG_WEIGHTS: usize = 1_000_000;
 const WINDOW: Window = Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1] };
 
 /// Images of `size` x `size`.
@@ -49,6 +50,9 @@ const LAYERS: &[Layer] = &[
     layer(32, 16, 64, 64),
     layer(32, 8, 64, 128),
     layer(32, 8, 128, 128),
+    layer(1, 4, 128, 128),
+    layer(1, 16, 16, 16),
+    layer(32, 16, 16, 16),
 ];
 
 impl Layer {
@@ -71,8 +75,9 @@ fn noise(len: usize, scale: f32) -> Vec<f32> {
 }
 
 /// As many weights of `len` values as the calls go through.
-fn weights(len: usize) -> Vec<Vec<f32>> {
-    vec![noise(len, 0.1); (WEIGHT_BYTES / (4 * len)).max(1)]
+fn weights(l: &Layer, len: usize) -> Vec<Vec<f32>> {
+    let values = if l.size.is_power_of_two() { VGG_WEIGHTS } else { RESNET_WEIGHTS };
+    vec![noise(len, 0.1); values.div_ceil(len)]
 }
 
 #[divan::bench(args = LAYERS)]
@@ -80,7 +85,7 @@ fn direct(bencher: Bencher<'_, '_>, l: &Layer) {
     let geometry = Geometry::forward(&WINDOW, l.image(), l.full(), l.c_in);
     let kernels = kernels_f32();
     let x = noise(l.batch * l.image().iter().product::<usize>() + 16, 1.0);
-    let sets = weights(9 * l.c_in * l.c_out.next_multiple_of(kernels.width(l.c_out).block));
+    let sets = weights(l, 9 * l.c_in * l.c_out.next_multiple_of(kernels.width(l.c_out).block));
     let bias = noise(l.c_out.next_multiple_of(32), 1.0);
     let y = Tensor::<f32>::zeros(&[l.batch, l.c_out, l.size, l.size]);
     let mut next = sets.iter().cycle();
@@ -99,7 +104,7 @@ fn direct(bencher: Bencher<'_, '_>, l: &Layer) {
 fn winograd(bencher: Bencher<'_, '_>, l: &Layer, variant: Variant) {
     let plan = Winograd::new(kernels_f32(), variant, &WINDOW, l.batch, l.image(), l.full());
     let x = noise(l.batch * l.image().iter().product::<usize>() + 16, 1.0);
-    let sets = weights(plan.weights_len());
+    let sets = weights(l, plan.weights_len());
     let bias = noise(l.c_out, 1.0);
     let v = Tensor::<f32>::zeros(&[plan.transformed_len()]);
     let y = Tensor::<f32>::zeros(&[l.batch, l.c_out, l.size, l.size]);

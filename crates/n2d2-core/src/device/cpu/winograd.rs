@@ -23,15 +23,17 @@ use transform::{InputTile, MOST_POSITIONS, OutputTile, weight_matrix};
 
 /// Channels are stored in whole vectors of at most this many values.
 const VECTOR: usize = 16;
-/// Blocks of the kernels in a group of outputs.
-const GROUP_BLOCKS: usize = 2;
 /// Channels that an item of the input transform takes, where it is a phase of its own.
 const CHUNK: usize = 64;
+/// Tiles of a block that make good use of the weights that an item reads.
+const LEAST_TILES: usize = 24;
 /// Blocks of tiles that keep a few cores busy.
 const MANY_BLOCKS: usize = 8;
 
 /// Pairs of a channel and an output whose transformed weights are kept: 144 MiB.
-const MOST_WEIGHTS: usize = 1 << 20;
+const MOST_PAIRS: usize = 1 << 20;
+/// Pairs whose transformed weights stay in the cache from a batch to the next.
+const CACHED_PAIRS: usize = 1 << 15;
 
 /// Size of the tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,17 +64,20 @@ impl Variant {
 }
 
 /// The better variant for `n` images with `channels` that become `[oh, ow, outputs]`, or `None` where the direct convolution is
-/// faster: measured on the layers of `benches/winograd.rs`.
+/// faster: a model of the layers that `benches/winograd.rs` measures.
+///
+/// A position costs its products, and its weights as much as the products of a few tiles: 4 if they stay in a cache, 8 if they
+/// come from memory. Fewer than 16 channels or outputs are not worth the transforms.
 pub fn wins(n: usize, channels: usize, [oh, ow, outputs]: [usize; 3]) -> Option<Variant> {
-    if channels < 32 || outputs < 32 || channels * outputs > MOST_WEIGHTS {
+    let pairs = channels * outputs;
+    if channels < 16 || outputs < 16 || pairs > MOST_PAIRS {
         return None;
     }
-    let tiles = |v: Variant| n * oh.div_ceil(v.outputs()) * ow.div_ceil(v.outputs());
-    // Weights come from memory: with few tiles, 36 positions take longer than 16.
-    if tiles(Variant::F4) >= 16 {
-        return Some(Variant::F4);
-    }
-    (tiles(Variant::F2) >= 16).then_some(Variant::F2)
+    let weights = if pairs > CACHED_PAIRS { 8 } else { 4 };
+    let direct = 9 * (n * oh * ow + weights);
+    let cost = |v: Variant| v.positions() * (n * oh.div_ceil(v.outputs()) * ow.div_ceil(v.outputs()) + weights);
+    let better = if cost(Variant::F4) < cost(Variant::F2) { Variant::F4 } else { Variant::F2 };
+    (5 * cost(better) <= 4 * direct).then_some(better)
 }
 
 /// The plan of a convolution of a batch: how its tiles are cut.
@@ -89,6 +94,8 @@ pub struct Winograd<T: Float> {
     block_images: usize,
     /// Blocks of an image, or 1.
     image_blocks: usize,
+    /// Outputs of a group: a block of the kernels.
+    group: usize,
     /// The input transform is a phase of its own.
     split: bool,
     /// What pixels outside of the image are.
@@ -114,9 +121,10 @@ impl<T: Float> Winograd<T> {
         assert!(w.kernel == [3, 3] && w.stride == [1, 1] && w.dilation == [1, 1]);
         let tiles = [full[0].div_ceil(variant.outputs()), full[1].div_ceil(variant.outputs())];
         let per_image = tiles[0] * tiles[1];
-        // Transformed inputs of about 400 KiB stay in the second cache beside the products.
+        // Transformed inputs of about 400 KiB stay in the second cache beside the products; a small batch is cut further.
         let tile_bytes = variant.positions() * image[2] * 4;
-        let wanted = (400 * 1024 / tile_bytes.max(1)).clamp(24, 64);
+        let fit = (400 * 1024 / tile_bytes.max(1)).clamp(LEAST_TILES, 64);
+        let wanted = (n * per_image).div_ceil(MANY_BLOCKS).clamp(LEAST_TILES, fit);
         let (block_images, image_blocks) = if per_image > wanted {
             // Four, eight ... blocks are shared evenly.
             let blocks = per_image.div_ceil(wanted);
@@ -128,7 +136,7 @@ impl<T: Float> Winograd<T> {
         let block_images = block_images.min(n.max(1).next_power_of_two());
         let blocks = n.div_ceil(block_images) * image_blocks;
         let most = if image_blocks > 1 { per_image.div_ceil(image_blocks) } else { per_image * block_images };
-        let group = GROUP_BLOCKS * kernels.width(full[2]).block;
+        let group = kernels.width(full[2]).block;
         let pitch = image[2].next_multiple_of(VECTOR);
         Winograd {
             variant,
@@ -140,6 +148,7 @@ impl<T: Float> Winograd<T> {
             tiles,
             block_images,
             image_blocks,
+            group,
             split: blocks < MANY_BLOCKS,
             zeros: vec![T::zero(); pitch],
             spans: [Span { start: 0, len: image[2] }],
@@ -185,13 +194,8 @@ impl<T: Float> Winograd<T> {
         Block { image, first: 0, len: self.block_images.min(self.batch - image) * per_image }
     }
 
-    /// Outputs of a group, whole blocks.
-    fn group(&self) -> usize {
-        GROUP_BLOCKS * self.kernels.width(self.full[2]).block
-    }
-
     fn groups(&self) -> usize {
-        self.full[2].div_ceil(self.group())
+        self.full[2].div_ceil(self.group)
     }
 
     /// From a position to the next in the transformed inputs of a block. A line more than the values: a power of two would
@@ -201,7 +205,7 @@ impl<T: Float> Winograd<T> {
     }
 
     fn y_position(&self) -> usize {
-        self.y_at.len() * self.group() + VECTOR
+        self.y_at.len() * self.group + VECTOR
     }
 
     fn x_block(&self) -> usize {
@@ -229,35 +233,31 @@ impl<T: Float> Winograd<T> {
 
     /// Values of the transformed weights.
     pub fn weights_len(&self) -> usize {
-        let block = self.kernels.width(self.full[2]).block;
-        self.variant.positions() * self.image[2] * self.full[2].next_multiple_of(block)
+        self.groups() * self.weight_group()
     }
 
-    /// Items of [`Winograd::transform_weights`]: blocks of outputs.
+    /// Items of [`Winograd::transform_weights`]: groups of outputs.
     pub fn weight_items(&self) -> usize {
-        self.full[2].div_ceil(self.kernels.width(self.full[2]).block)
+        self.groups()
     }
 
-    /// Blocks of a group, and the place of the group's weights.
-    fn group_blocks(&self, group: usize) -> (usize, usize) {
-        let block = self.kernels.width(self.full[2]).block;
-        let blocks = GROUP_BLOCKS.min(self.weight_items() - group * GROUP_BLOCKS);
-        (blocks, group * self.variant.positions() * GROUP_BLOCKS * self.image[2] * block)
+    /// Values of the transformed weights of a group of outputs.
+    fn weight_group(&self) -> usize {
+        self.variant.positions() * self.image[2] * self.group
     }
 
-    /// Transforms the weights of block `item` of the outputs: `[group][position][block][channel][output of the block]`.
+    /// Transforms the weights of group `item` of the outputs: `[group][position][channel][output of the group]`.
     /// `weight(o, c, r, s)` is a weight; the arithmetic is in double, whatever the type.
     ///
     /// # Safety
     /// `u` must have room for [`Winograd::weights_len`] values; no other thread may use those of this item.
     pub unsafe fn transform_weights(&self, item: usize, u: *mut T, weight: impl Fn([usize; 4]) -> T) {
-        let (n, block) = (self.variant.points(), self.kernels.width(self.full[2]).block);
+        let n = self.variant.points();
         let g = weight_matrix(n);
-        let (group, b) = (item / GROUP_BLOCKS, item % GROUP_BLOCKS);
-        let (blocks, start) = self.group_blocks(group);
+        let start = item * self.weight_group();
         for c in 0..self.image[2] {
-            for k in 0..block {
-                let o = item * block + k;
+            for k in 0..self.group {
+                let o = item * self.group + k;
                 let taps = |r: usize, s: usize| if o < self.full[2] { weight([o, c, r, s]).as_f64() } else { 0.0 };
                 // [tap row][position column]
                 let rows: [[f64; 6]; 3] = std::array::from_fn(|r| {
@@ -267,8 +267,8 @@ impl<T: Float> Winograd<T> {
                 for (i, g) in g.iter().enumerate() {
                     for j in 0..n {
                         let v = g[0] * rows[0][j] + g[1] * rows[1][j] + g[2] * rows[2][j];
-                        let at = start + (((i * n + j) * blocks + b) * self.image[2] + c) * block + k;
-                        // SAFETY: inside the part of this group, at a block that only this item writes.
+                        let at = start + ((i * n + j) * self.image[2] + c) * self.group + k;
+                        // SAFETY: inside the part of this group.
                         unsafe { *u.add(at) = T::of(v) };
                     }
                 }
@@ -376,29 +376,27 @@ impl<T: Float> WinogradJob<'_, T> {
     unsafe fn group(&self, block: &Block, group: usize, v: *const T, m: *mut T) {
         let p = self.plan;
         let width = p.kernels.width(p.full[2]);
-        let (blocks, start) = p.group_blocks(group);
-        let block_len = p.image[2] * width.block;
+        let first = group * p.group;
+        let outputs = p.group.min(p.full[2] - first);
+        let weights = p.image[2] * p.group;
         for position in 0..p.variant.positions() {
-            for b in 0..blocks {
-                // SAFETY: weights, inputs and products hold all positions, the products all blocks of a group.
-                unsafe {
-                    width.run(&Tile {
-                        spans: &p.spans,
-                        x: v.add(position * p.x_position()),
-                        x_at: &p.x_at[..block.len],
-                        w: self.u.as_ptr().add(start + (position * blocks + b) * block_len),
-                        y: m.add(position * p.y_position() + b * width.block),
-                        y_at: &p.y_at[..block.len],
-                        cols: width.block,
-                        bias: std::ptr::null(),
-                        relu: false,
-                    });
-                }
+            // SAFETY: inputs, weights and products hold all positions.
+            unsafe {
+                width.run(&Tile {
+                    spans: &p.spans,
+                    x: v.add(position * p.x_position()),
+                    x_at: &p.x_at[..block.len],
+                    w: self.u.as_ptr().add(group * p.weight_group() + position * weights),
+                    y: m.add(position * p.y_position()),
+                    y_at: &p.y_at[..block.len],
+                    cols: p.group,
+                    bias: std::ptr::null(),
+                    relu: false,
+                });
             }
         }
         let ([oh, ow, k], step) = (p.full, p.variant.outputs());
         let per_image = p.tiles[0] * p.tiles[1];
-        let first = group * p.group();
         for t in 0..block.len {
             let tile = block.first + t;
             let (image, row, column) = (block.image + tile / per_image, tile % per_image / p.tiles[1] * step, tile % p.tiles[1] * step);
@@ -410,7 +408,7 @@ impl<T: Float> WinogradJob<'_, T> {
                     &OutputTile {
                         m: m.add(p.y_at[t]),
                         position: p.y_position(),
-                        outputs: p.group().min(k - first),
+                        outputs,
                         bias: if self.bias.is_empty() { std::ptr::null() } else { self.bias.as_ptr().add(first) },
                         residual: if self.residual.is_empty() { std::ptr::null() } else { self.residual.as_ptr().add(at) },
                         y: self.y.add(at),

@@ -208,3 +208,31 @@ fn error_is_bounded_by_the_magnitudes() {
         }
     }
 }
+
+/// The rule and what it rests on: `benches/winograd.rs`.
+#[test]
+fn wins_where_measurements_say_so() {
+    for (n, size, channels, outputs, variant) in [
+        (1, 56, 64, 64, Some(Variant::F4)),
+        (1, 28, 128, 128, Some(Variant::F4)),
+        (1, 14, 256, 256, Some(Variant::F4)),
+        (1, 7, 512, 512, Some(Variant::F2)),
+        (8, 7, 512, 512, Some(Variant::F4)),
+        (1, 32, 32, 32, Some(Variant::F4)),
+        (1, 8, 128, 128, Some(Variant::F4)),
+        (1, 4, 128, 128, Some(Variant::F2)),
+        (1, 2, 512, 512, None),
+        (1, 32, 3, 32, None),
+        (1, 32, 32, 10, None),
+        (1, 14, 2048, 1024, None),
+    ] {
+        assert_eq!(wins(n, channels, [size, size, outputs]), variant, "{n} x {size}x{size}, {channels} -> {outputs}");
+    }
+    let plan = |w: &Window| Winograd::chosen(f32::kernels(), w, 1, [28, 28, 64], [28, 28, 64]).is_some();
+    let window = Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1] };
+    assert!(plan(&window));
+    for other in [Window { kernel: [3, 1], ..window }, Window { stride: [1, 2], ..window }, Window { dilation: [2, 1], ..window }] {
+        assert!(!plan(&other), "{other:?}");
+    }
+    assert!(Winograd::chosen(kernels_f64(), &window, 1, [28, 28, 64], [28, 28, 64]).is_none());
+}
