@@ -2,6 +2,7 @@
 
 use super::{Unit, Var};
 use crate::activation::Activation;
+use crate::cells::Param;
 use crate::device::cpu::one_at_a_time;
 use crate::error::Result;
 use crate::random::test_values;
@@ -184,6 +185,39 @@ fn training_gives_the_same_bits_with_1_2_and_4_threads() {
         let other = train(threads);
         for (a, b) in one.iter().zip(&other) {
             assert!(a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits()), "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn one_sweep_moves_every_value_of_every_cell_once() {
+    let net: Vec<_> = [(300usize, 70usize), (70, 3), (3, 900)]
+        .into_iter()
+        .map(|(i, o)| {
+            let unit = Unit::<f64>::new("fc", "Fc", &config! { "nb_inputs" => i, "nb_outputs" => o }).unwrap();
+            unit.with(|u| {
+                for (k, p) in u.cell.params_mut().iter_mut().enumerate() {
+                    let values: Vec<f64> = (0..p.len()).map(|i| ((i * 7919 + k) % 1009) as f64 / 5000.0 - 0.1).collect();
+                    p.assign(&values).unwrap();
+                    let solver = if o == 3 { "Adam" } else { "SGD" };
+                    p.solver = Some(Solver::new(solver, &config! { "learning_rate" => 0.5 }).unwrap());
+                }
+            });
+            unit
+        })
+        .collect();
+    let values = || net.iter().flat_map(|u| u.with(|u| u.cell.params().iter().map(Param::to_vec).collect::<Vec<_>>())).collect::<Vec<_>>();
+    let x = Tensor::from_vec((0..600).map(|i| f64::from(i % 7) - 3.0).collect(), &[2, 300, 1, 1]).unwrap();
+    let y = net.iter().fold(Var::leaf(x, false), |x, unit| unit.call(&[x]).unwrap());
+    y.back_propagate(None).unwrap();
+    let before = values();
+    let grads: Vec<_> = net.iter().flat_map(|u| u.with(|u| u.cell.params().iter().map(Param::grad_to_vec).collect::<Vec<_>>())).collect();
+    y.update().unwrap();
+    for (k, ((old, new), g)) in before.iter().zip(values()).zip(grads).enumerate() {
+        for ((old, new), g) in old.iter().zip(new).zip(g) {
+            // The first step of Adam is the rate, in the direction of the gradient.
+            let step = if k / 2 == 1 { 0.5 * g.signum() } else { 0.5 / 2.0 * g };
+            assert!((new - old - step).abs() < 1e-6 * step.abs().max(1e-3), "parameter {k}: {old} {new} {g}");
         }
     }
 }

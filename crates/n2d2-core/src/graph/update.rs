@@ -1,70 +1,104 @@
-//! The update of all parameters behind a variable: one parallel pass over everything.
+//! The update of all parameters behind a variable: one parallel sweep over everything.
 
-use super::unit::Unit;
+use super::unit::{Inner, Unit};
 use crate::cells::SharedMut;
 use crate::device::cpu::parallel_for;
 use crate::error::Result;
 use crate::solver::Rates;
-use crate::tensor::{Float, Tensor};
-use std::sync::Arc;
+use crate::tensor::Float;
+use std::sync::{Arc, MutexGuard};
 
-/// Elements of an item.
-const CHUNK: usize = 4096;
+/// Elements of an item at least, and items at most beyond that: every value moves by itself, so the cut changes no bit.
+const CHUNK: usize = 2048;
+const ITEMS: usize = 256;
+/// Parameters begin at a multiple of this many elements of the sweep, so that vectors stay aligned.
+const ALIGN: usize = 16;
 
 /// One parameter that moves this time.
 struct Move<'a, T: Float> {
     rates: Rates<T>,
-    value: Tensor<T>,
-    grad: Tensor<T>,
-    parts: [SharedMut<'a, T>; 2],
-    part_lens: [usize; 2],
-    first_item: usize,
+    value: SharedMut<'a, T>,
+    grad: &'a [T],
+    state: [SharedMut<'a, T>; 2],
+    /// The vectors of the state that the solver uses.
+    used: [bool; 2],
+    /// Place of the first element in the sweep.
+    first: usize,
 }
 
-/// Updates each unit's parameters; `units` gives the batch size beside each.
-pub(super) fn run<T: Float>(units: &[(Arc<Unit<T>>, usize)]) -> Result<()> {
-    for (unit, batch) in units {
-        unit.with(|inner| {
-            let mut moves = Vec::new();
-            let mut items = 0;
-            for p in inner.cell.params_mut() {
-                let Some(solver) = p.solver.clone() else { continue };
-                if !p.grad_filled {
-                    continue;
-                }
-                let len = p.layout.len;
-                let rates = solver.begin(&mut p.state, len, *batch)?;
-                if p.state.is_new_iteration() {
-                    p.grad_filled = false;
-                }
-                if let Some(rates) = rates {
-                    p.version += 1;
-                    let parts = p.state.parts();
-                    let part_lens = [parts[0].len(), parts[1].len()];
-                    let parts = parts.map(SharedMut::new);
-                    moves.push(Move { rates, value: p.value.clone(), grad: p.grad.clone(), parts, part_lens, first_item: items });
-                    items += len.div_ceil(CHUNK);
-                }
-            }
-            let work = items * CHUNK;
-            parallel_for(items, work, &|item| {
-                let m = moves.iter().rfind(|m| m.first_item <= item).expect("every item belongs to a parameter");
-                let start = (item - m.first_item) * CHUNK;
-                let n = CHUNK.min(m.value.len() - start);
-                let part = |i: usize| if m.part_lens[i] == 0 { (0, 0) } else { (start, n) };
-                // SAFETY: items are disjoint chunks of each parameter and of its state.
-                unsafe {
-                    let state = [m.parts[0].slice(part(0).0, part(0).1), m.parts[1].slice(part(1).0, part(1).1)];
-                    m.rates.apply(m.value.part_mut(start, n), m.grad.part(start, n), state);
-                }
-            });
-            drop(moves);
-            // A clamp with a minimum above zero moves them too.
-            for p in inner.cell.params() {
-                p.clear_unconnected(&p.value);
-            }
-            Ok(())
-        })?;
+impl<T: Float> Move<'_, T> {
+    /// Moves `n` elements from `start` on.
+    ///
+    /// # Safety
+    /// No other item moves one of them.
+    unsafe fn apply(&self, start: usize, n: usize) {
+        let part = |i: usize| if self.used[i] { (start, n) } else { (0, 0) };
+        // SAFETY: the caller's promise.
+        unsafe {
+            let state = [self.state[0].slice(part(0).0, part(0).1), self.state[1].slice(part(1).0, part(1).1)];
+            self.rates.apply(self.value.slice(start, n), &self.grad[start..start + n], state);
+        }
     }
-    Ok(())
+}
+
+/// Updates each unit's parameters; `units` gives the batch size beside each, and names no unit twice.
+pub(super) fn run<T: Float>(units: &[(Arc<Unit<T>>, usize)]) -> Result<()> {
+    let mut held = Vec::with_capacity(units.len());
+    for (unit, batch) in units {
+        let inner = if let Some(inner) = unit.try_lock() {
+            inner
+        } else {
+            // Nobody waits for a lock while holding others, so nobody waits for ever.
+            sweep(&mut held)?;
+            held.clear();
+            unit.lock()
+        };
+        held.push((inner, *batch));
+    }
+    sweep(&mut held)
+}
+
+/// Moves all parameters of some units.
+fn sweep<T: Float>(units: &mut [(MutexGuard<'_, Inner<T>>, usize)]) -> Result<()> {
+    let mut moves: Vec<Move<'_, T>> = Vec::with_capacity(4 * units.len());
+    let mut end = 0;
+    let begun = units.iter_mut().try_for_each(|(inner, batch)| {
+        for p in inner.cell.params_mut() {
+            let Some(solver) = p.solver.as_ref().filter(|_| p.grad_filled) else { continue };
+            let len = p.layout.len;
+            let rates = solver.begin(&mut p.state, len, *batch)?;
+            if p.state.is_new_iteration() {
+                p.grad_filled = false;
+            }
+            let Some(rates) = rates else { continue };
+            p.version += 1;
+            let parts = p.state.parts();
+            let used = [!parts[0].is_empty(), !parts[1].is_empty()];
+            // SAFETY: the cell is held, and nothing else reads or writes its values meanwhile.
+            let value = SharedMut::new(unsafe { p.value.part_mut(0, len) });
+            moves.push(Move { rates, value, grad: p.grad.part(0, len), state: parts.map(SharedMut::new), used, first: end });
+            end += len.next_multiple_of(ALIGN);
+        }
+        Ok(())
+    });
+    let chunk = end.div_ceil(ITEMS).max(CHUNK).next_multiple_of(ALIGN);
+    parallel_for(end.div_ceil(chunk), end / 3, &|item| {
+        let (from, to) = (item * chunk, (item + 1) * chunk);
+        let at = moves.partition_point(|m| m.first <= from) - 1;
+        for m in moves[at..].iter().take_while(|m| m.first < to) {
+            let (start, stop) = (from.saturating_sub(m.first), (to - m.first).min(m.grad.len()));
+            if start < stop {
+                // SAFETY: items are disjoint parts of the sweep.
+                unsafe { m.apply(start, stop - start) };
+            }
+        }
+    });
+    drop(moves);
+    for (inner, _) in units {
+        // A clamp with a minimum above zero moves them too.
+        for p in inner.cell.params() {
+            p.clear_unconnected(&p.value);
+        }
+    }
+    begun
 }
