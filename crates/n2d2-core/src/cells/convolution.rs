@@ -10,13 +10,15 @@
 use super::winograd::WinogradSweep;
 use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
-use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window, group_of_images};
+use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window, group_of_images, with_scratch};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
 use std::ops::Range;
 
 /// Values of an item of the reduction.
 const REDUCE: usize = 4096;
+/// Values of a band of rows of the depthwise weight gradient, which stays in the second cache.
+const BAND: usize = 32 * 1024;
 
 /// Connections between input channels and outputs (of a dense layer: between its inputs and outputs).
 pub(super) enum Mapping {
@@ -384,7 +386,7 @@ impl<T: Float> Convolution<T> {
     pub(super) fn padding(&mut self, weights: &Param<T>, biases: usize) -> bool {
         let plan = self.plan();
         let (n, [ph, pw, c], image_groups) = (plan.n, plan.padded, plan.image_groups);
-        let pads = self.window.padding != [0, 0];
+        let pads = self.window.padding != [0, 0] && !self.depthwise;
         self.padded = pads.then(|| Tensor::uninit(&[n, c, ph, pw]));
         if self.reduces() {
             self.weight_parts = Tensor::uninit(&[self.weight_groups() * weights.layout.len]);
@@ -445,31 +447,57 @@ impl<T: Float> Convolution<T> {
         unsafe { gradient.run(self.kernels, item, x.as_ptr(), d.as_ptr(), g.as_ptr(), direct && weights.grad_filled) };
     }
 
+    /// The weight gradient of a group of images, from bands of rows with a border of zeros that stay in the cache.
     fn depthwise_gradient(&self, group: usize, x: &Tensor<T>, d: &Tensor<T>, len: usize) {
         let plan = self.plan();
-        let ([ph, pw, c], [oh, ow, _]) = (plan.padded, plan.full);
-        let [kh, kw] = self.window.kernel;
-        let tap = |t: usize| (t / kw * self.window.dilation[0] * pw + t % kw * self.window.dilation[1]) * c;
-        let taps: Vec<usize> = (0..kh * kw).map(tap).collect();
+        let ([h, w, c], [_, pw, _], [oh, ow, _]) = (plan.image, plan.padded, plan.full);
+        let Window { kernel: [kh, kw], stride, padding: [top, left], dilation } = self.window;
+        let taps: Vec<usize> = (0..kh * kw).map(|t| (t / kw * dilation[0] * pw + t % kw * dilation[1]) * c).collect();
+        let reach = dilation[0] * (kh - 1) + 1;
+        let rows = (BAND.saturating_sub(reach * pw * c) / (stride[0] * pw * c)).clamp(1, oh);
         // SAFETY: group `group` writes its own part.
         let g = unsafe { self.weight_parts.part_mut(group * len, len) };
         g.fill(T::zero());
-        for i in plan.images_of(group) {
-            let tile = DepthwiseGrad {
-                x: x.part(i * ph * pw * c, ph * pw * c).as_ptr(),
-                taps: &taps,
-                x_strides: [self.window.stride[1] * c, self.window.stride[0] * pw * c],
-                d: d.part(i * oh * ow * c, oh * ow * c).as_ptr(),
-                d_strides: [c, ow * c],
-                rows: oh,
-                pixels: ow,
-                channels: c,
-                g: g.as_mut_ptr(),
-                g_stride: c,
-            };
-            // SAFETY: every tap of every output lies inside the padded image.
-            unsafe { self.kernels.depthwise_grad(&tile) };
-        }
+        let local_rows = (rows - 1) * stride[0] + reach;
+        with_scratch(if self.window.padding == [0, 0] { 0 } else { local_rows * pw * c }, |local: &mut [T]| {
+            for i in plan.images_of(group) {
+                let (image, d) = (x.part(i * h * w * c, h * w * c), d.part(i * oh * ow * c, oh * ow * c));
+                for first in (0..oh).step_by(rows) {
+                    let rows = rows.min(oh - first);
+                    let from = if local.is_empty() {
+                        &image[first * stride[0] * w * c..]
+                    } else {
+                        let local_rows = (rows - 1) * stride[0] + reach;
+                        for (j, row) in local.chunks_exact_mut(pw * c).take(local_rows).enumerate() {
+                            let y = (first * stride[0] + j).wrapping_sub(top);
+                            let (before, rest) = row.split_at_mut(left * c);
+                            let (inside, after) = rest.split_at_mut(w * c);
+                            before.fill(T::zero());
+                            after.fill(T::zero());
+                            match image.get(y.saturating_mul(w * c)..).filter(|_| y < h) {
+                                Some(pixels) => inside.copy_from_slice(&pixels[..w * c]),
+                                None => inside.fill(T::zero()),
+                            }
+                        }
+                        &*local
+                    };
+                    let tile = DepthwiseGrad {
+                        x: from.as_ptr(),
+                        taps: &taps,
+                        x_strides: [stride[1] * c, stride[0] * pw * c],
+                        d: d[first * ow * c..].as_ptr(),
+                        d_strides: [c, ow * c],
+                        rows,
+                        pixels: ow,
+                        channels: c,
+                        g: g.as_mut_ptr(),
+                        g_stride: c,
+                    };
+                    // SAFETY: every tap of every output of these rows lies inside the band, or the image that needs no border.
+                    unsafe { self.kernels.depthwise_grad(&tile) };
+                }
+            }
+        });
     }
 
     /// Sums the gradient `gy` of `maps` maps over the pixels of one group of images.

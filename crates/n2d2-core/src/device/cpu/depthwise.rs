@@ -1,6 +1,6 @@
 //! The microkernels of depthwise convolution: vectors run over channels, and a weight is used for several pixels at once.
 
-use super::kernels::{Kernels, Tile, load_cols};
+use super::kernels::{Kernels, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Portable, Simd};
@@ -32,19 +32,19 @@ pub(crate) struct DepthwiseGrad<'a, T> {
 
 /// The depthwise kernels of a float type for one instruction set.
 pub(super) struct Depthwise<T> {
-    forward: unsafe fn(&Tile<'_, T>, usize),
+    forward: unsafe fn(&Tile<'_, T>, usize, usize),
     gradient: unsafe fn(&DepthwiseGrad<'_, T>),
 }
 
 impl<T: Float> Kernels<T> {
     /// Depthwise forward: `y[p][c] = b[c] + sum over spans of x[p + span][c] * w[span][c]` for `t.cols` channels; a span
-    /// names one tap (its length is ignored), weights lie `[tap][w_stride]`.
+    /// names one tap (its length is ignored), weights lie `[tap][w_stride]`. The pixels are rows of `columns` evenly spaced ones.
     ///
     /// # Safety
     /// All pointers and offsets of `t` must be valid.
-    pub(crate) unsafe fn depthwise(&self, t: &Tile<'_, T>, w_stride: usize) {
+    pub(crate) unsafe fn depthwise(&self, t: &Tile<'_, T>, w_stride: usize, columns: usize) {
         // SAFETY: the caller's promise; the table was made for this processor.
-        unsafe { (self.depthwise.forward)(t, w_stride) };
+        unsafe { (self.depthwise.forward)(t, w_stride, columns) };
     }
 
     /// Depthwise weight gradient.
@@ -58,95 +58,253 @@ impl<T: Float> Kernels<T> {
 }
 
 #[inline(always)]
-unsafe fn depthwise_rows<S: Simd, const ROWS: usize>(t: &Tile<'_, S::T>, w_stride: usize, c: usize, n: usize) {
-    // SAFETY: ROWS offsets and `n` channels from `c` are valid, the caller's promise.
+unsafe fn load_part<S: Simd, const FULL: bool>(p: *const S::T, n: usize) -> S::V {
+    // SAFETY: a whole vector, or `n` elements, are readable, the caller's promise.
+    unsafe { if FULL { S::load(p) } else { S::load_n(p, n) } }
+}
+
+#[inline(always)]
+unsafe fn store_part<S: Simd, const FULL: bool>(p: *mut S::T, n: usize, v: S::V) {
+    // SAFETY: as `load_part`, writable.
+    unsafe { if FULL { S::store(p, v) } else { S::store_n(p, n, v) } }
+}
+
+/// `PIXELS` pixels of any taps.
+#[inline(always)]
+unsafe fn scattered<S: Simd, const PIXELS: usize, const FULL: bool>(t: &Tile<'_, S::T>, w_stride: usize, first: usize, c: usize) {
+    // SAFETY: the offsets from `first` on and the channels from `c` on are valid, the caller's promise.
     unsafe {
-        let load = |p: *const S::T| load_cols::<S>(p, n);
-        let bias = if t.bias.is_null() { S::splat(S::T::default()) } else { load(t.bias.add(c)) };
-        let mut acc = [bias; ROWS];
+        let n = t.cols - c;
+        let zero = S::splat(S::T::default());
+        let mut acc = [if t.bias.is_null() { zero } else { load_part::<S, FULL>(t.bias.add(c), n) }; PIXELS];
         for (k, span) in t.spans.iter().enumerate() {
-            let wv = load(t.w.add(k * w_stride + c));
-            for i in 0..ROWS {
-                acc[i] = S::fma(load(t.x.add(*t.x_at.get_unchecked(i) + span.start + c)), wv, acc[i]);
+            let wv = load_part::<S, FULL>(t.w.add(k * w_stride + c), n);
+            for i in 0..PIXELS {
+                let x = t.x.add(*t.x_at.get_unchecked(first + i) + span.start + c);
+                acc[i] = S::fma(load_part::<S, FULL>(x, n), wv, acc[i]);
             }
         }
-        for i in 0..ROWS {
-            let p = t.y.add(*t.y_at.get_unchecked(i) + c);
-            let a = if t.relu { S::max(acc[i], S::splat(S::T::default())) } else { acc[i] };
-            if n >= S::LANES { S::store(p, a) } else { S::store_n(p, n, a) }
+        for i in 0..PIXELS {
+            let a = if t.relu { S::max(acc[i], zero) } else { acc[i] };
+            store_part::<S, FULL>(t.y.add(*t.y_at.get_unchecked(first + i) + c), n, a);
+        }
+    }
+}
+
+/// `PIXELS` neighbours of a row whose taps come in rows of three neighbouring pixels, `STEP` pixels of the source from one to
+/// the next: what several of them read is loaded once.
+#[inline(always)]
+unsafe fn neighbours<S: Simd, const PIXELS: usize, const STEP: usize, const FULL: bool>(
+    t: &Tile<'_, S::T>,
+    w_stride: usize,
+    first: usize,
+    c: usize,
+) {
+    // SAFETY: as `scattered`.
+    unsafe {
+        let n = t.cols - c;
+        let zero = S::splat(S::T::default());
+        let mut acc = [if t.bias.is_null() { zero } else { load_part::<S, FULL>(t.bias.add(c), n) }; PIXELS];
+        let x = t.x.add(*t.x_at.get_unchecked(first) + c);
+        let pixel = t.spans.get_unchecked(1).start - t.spans.get_unchecked(0).start;
+        let mut w = t.w.add(c);
+        for taps in t.spans.chunks_exact(3) {
+            let x = x.add(taps[0].start);
+            let mut wv = [zero; 3];
+            for k in 0..3 {
+                wv[k] = load_part::<S, FULL>(w, n);
+                w = w.wrapping_add(w_stride);
+            }
+            for i in 0..PIXELS {
+                for k in 0..3 {
+                    acc[i] = S::fma(load_part::<S, FULL>(x.add((i * STEP + k) * pixel), n), wv[k], acc[i]);
+                }
+            }
+        }
+        for i in 0..PIXELS {
+            let a = if t.relu { S::max(acc[i], zero) } else { acc[i] };
+            store_part::<S, FULL>(t.y.add(*t.y_at.get_unchecked(first + i) + c), n, a);
+        }
+    }
+}
+
+/// Pixels from one output to the next if the taps are those of [`neighbours`], else 0.
+fn step_of<T>(t: &Tile<'_, T>, columns: usize) -> usize {
+    let [first, second, ..] = t.spans else { return 0 };
+    let pixel = second.start.wrapping_sub(first.start);
+    let threes = t.spans.chunks_exact(3);
+    let regular =
+        threes.remainder().is_empty() && threes.clone().all(|s| s[1].start == s[0].start + pixel && s[2].start == s[1].start + pixel);
+    if columns < 2 || !regular || pixel == 0 {
+        return 0;
+    }
+    [1, 2].into_iter().find(|step| t.x_at[1] == t.x_at[0] + step * pixel).unwrap_or(0)
+}
+
+/// Covers `n` pixels with runs of eight, four, two or one; the last run of a size overlaps the one before it.
+macro_rules! cover {
+    ($n:expr, $first:ident, $run:ident => $body:expr) => {
+        cover!(@ $n, $first, $run => $body, 8, 4, 2, 1)
+    };
+    (@ $n:expr, $first:ident, $run:ident => $body:expr, $($size:literal),*) => {
+        $(if $n >= $size {
+            const $run: usize = $size;
+            let mut $first = 0;
+            loop {
+                $body;
+                if $first + $run >= $n {
+                    break;
+                }
+                $first = ($first + $run).min($n - $run);
+            }
+        } else)* {}
+    };
+}
+
+#[inline(always)]
+unsafe fn sweep<S: Simd, const FULL: bool>(t: &Tile<'_, S::T>, w_stride: usize, columns: usize, step: usize, c: usize) {
+    let n = t.x_at.len();
+    // SAFETY: parts of the caller's tile.
+    unsafe {
+        if step == 0 {
+            return cover!(n, first, RUN => scattered::<S, RUN, FULL>(t, w_stride, first, c));
+        }
+        for row in (0..n).step_by(columns) {
+            if step == 1 {
+                cover!(columns, first, RUN => neighbours::<S, RUN, 1, FULL>(t, w_stride, row + first, c));
+            } else {
+                cover!(columns, first, RUN => neighbours::<S, RUN, 2, FULL>(t, w_stride, row + first, c));
+            }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn depthwise<S: Simd>(t: &Tile<'_, S::T>, w_stride: usize) {
-    const ROWS: usize = 6;
-    let n = t.x_at.len();
+unsafe fn depthwise<S: Simd>(t: &Tile<'_, S::T>, w_stride: usize, columns: usize) {
+    let step = step_of(t, columns);
     let mut c = 0;
     while c < t.cols {
-        let lanes = t.cols - c;
-        let mut i = 0;
-        while i < n {
-            // SAFETY: a part of the caller's tile.
-            unsafe {
-                if i + ROWS <= n {
-                    let part = Tile { x_at: &t.x_at[i..i + ROWS], y_at: &t.y_at[i..i + ROWS], ..*t };
-                    depthwise_rows::<S, ROWS>(&part, w_stride, c, lanes);
-                    i += ROWS;
-                } else {
-                    let part = Tile { x_at: &t.x_at[i..=i], y_at: &t.y_at[i..=i], ..*t };
-                    depthwise_rows::<S, 1>(&part, w_stride, c, lanes);
-                    i += 1;
-                }
+        // SAFETY: the caller's promise.
+        unsafe {
+            if t.cols - c >= S::LANES {
+                sweep::<S, true>(t, w_stride, columns, step, c);
+            } else {
+                sweep::<S, false>(t, w_stride, columns, step, c);
             }
         }
         c += S::LANES;
     }
 }
 
+/// Adds the products of `RUN` neighbours of a row for nine taps in rows of three; `pixel` elements from a tap to the next.
 #[inline(always)]
-unsafe fn depthwise_grad_taps<S: Simd, const TAPS: usize>(t: &DepthwiseGrad<'_, S::T>, from: usize, c: usize) {
+unsafe fn add_neighbours<S: Simd, const RUN: usize, const STEP: usize, const FULL: bool>(
+    t: &DepthwiseGrad<'_, S::T>,
+    x: *const S::T,
+    d: *const S::T,
+    n: usize,
+    acc: &mut [S::V; 9],
+) {
+    // SAFETY: `RUN` pixels with nine taps each are valid, the caller's promise.
+    unsafe {
+        let mut dv = [acc[0]; RUN];
+        for i in 0..RUN {
+            dv[i] = load_part::<S, FULL>(d.add(i * t.d_strides[0]), n);
+        }
+        let pixel = t.taps.get_unchecked(1) - t.taps.get_unchecked(0);
+        for j in 0..3 {
+            let x = x.add(*t.taps.get_unchecked(3 * j));
+            for k in 0..3 {
+                for i in 0..RUN {
+                    acc[3 * j + k] = S::fma(load_part::<S, FULL>(x.add((i * STEP + k) * pixel), n), dv[i], acc[3 * j + k]);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_of_neighbours<S: Simd, const STEP: usize, const FULL: bool>(t: &DepthwiseGrad<'_, S::T>, c: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let n = t.channels - c;
+        let mut acc = [S::splat(S::T::default()); 9];
+        for row in 0..t.rows {
+            let (mut x, mut d) = (t.x.add(row * t.x_strides[1] + c), t.d.add(row * t.d_strides[1] + c));
+            for _ in 0..t.pixels / 4 {
+                add_neighbours::<S, 4, STEP, FULL>(t, x, d, n, &mut acc);
+                (x, d) = (x.wrapping_add(4 * t.x_strides[0]), d.wrapping_add(4 * t.d_strides[0]));
+            }
+            for _ in 0..t.pixels % 4 {
+                add_neighbours::<S, 1, STEP, FULL>(t, x, d, n, &mut acc);
+                (x, d) = (x.wrapping_add(t.x_strides[0]), d.wrapping_add(t.d_strides[0]));
+            }
+        }
+        for k in 0..9 {
+            let g = t.g.add(k * t.g_stride + c);
+            store_part::<S, FULL>(g, n, S::add(load_part::<S, FULL>(g, n), acc[k]));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_of_taps<S: Simd, const TAPS: usize, const FULL: bool>(t: &DepthwiseGrad<'_, S::T>, from: usize, c: usize) {
     // SAFETY: TAPS taps from `from` and the channels from `c` are valid, the caller's promise.
     unsafe {
         let n = t.channels - c;
         let mut acc = [S::splat(S::T::default()); TAPS];
         for row in 0..t.rows {
             for p in 0..t.pixels {
-                let d = load_cols::<S>(t.d.add(row * t.d_strides[1] + p * t.d_strides[0] + c), n);
+                let d = load_part::<S, FULL>(t.d.add(row * t.d_strides[1] + p * t.d_strides[0] + c), n);
                 let x = t.x.add(row * t.x_strides[1] + p * t.x_strides[0] + c);
                 for k in 0..TAPS {
-                    acc[k] = S::fma(load_cols::<S>(x.add(t.taps[from + k]), n), d, acc[k]);
+                    acc[k] = S::fma(load_part::<S, FULL>(x.add(t.taps[from + k]), n), d, acc[k]);
                 }
             }
         }
         for k in 0..TAPS {
             let g = t.g.add((from + k) * t.g_stride + c);
-            let sum = S::add(load_cols::<S>(g, n), acc[k]);
-            if n >= S::LANES { S::store(g, sum) } else { S::store_n(g, n, sum) }
+            store_part::<S, FULL>(g, n, S::add(load_part::<S, FULL>(g, n), acc[k]));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_of<S: Simd, const FULL: bool>(t: &DepthwiseGrad<'_, S::T>, step: usize, c: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match step {
+            1 => return gradient_of_neighbours::<S, 1, FULL>(t, c),
+            2 => return gradient_of_neighbours::<S, 2, FULL>(t, c),
+            _ => {}
+        }
+        let mut k = 0;
+        while k < t.taps.len() {
+            if k + 9 <= t.taps.len() {
+                gradient_of_taps::<S, 9, FULL>(t, k, c);
+                k += 9;
+            } else if k + 5 <= t.taps.len() {
+                gradient_of_taps::<S, 5, FULL>(t, k, c);
+                k += 5;
+            } else {
+                gradient_of_taps::<S, 1, FULL>(t, k, c);
+                k += 1;
+            }
         }
     }
 }
 
 #[inline(always)]
 unsafe fn depthwise_grad<S: Simd>(t: &DepthwiseGrad<'_, S::T>) {
+    let regular = t.taps.len() == 9 && {
+        let pixel = t.taps[1] - t.taps[0];
+        t.taps.chunks_exact(3).all(|s| s[1] == s[0] + pixel && s[2] == s[1] + pixel)
+    };
+    let step = if regular { [1, 2].into_iter().find(|s| s * (t.taps[1] - t.taps[0]) == t.x_strides[0]).unwrap_or(0) } else { 0 };
     let mut c = 0;
     while c < t.channels {
-        let mut k = 0;
-        while k < t.taps.len() {
-            // SAFETY: the caller's promise.
-            unsafe {
-                if k + 9 <= t.taps.len() {
-                    depthwise_grad_taps::<S, 9>(t, k, c);
-                    k += 9;
-                } else if k + 5 <= t.taps.len() {
-                    depthwise_grad_taps::<S, 5>(t, k, c);
-                    k += 5;
-                } else {
-                    depthwise_grad_taps::<S, 1>(t, k, c);
-                    k += 1;
-                }
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { if t.channels - c >= S::LANES { gradient_of::<S, true>(t, step, c) } else { gradient_of::<S, false>(t, step, c) } }
         c += S::LANES;
     }
 }
@@ -157,9 +315,9 @@ macro_rules! featured {
         #[cfg(target_arch = "x86_64")]
         pub(super) fn $name() -> Depthwise<f32> {
             #[target_feature(enable = $feature)]
-            unsafe fn forward(t: &Tile<'_, f32>, w_stride: usize) {
+            unsafe fn forward(t: &Tile<'_, f32>, w_stride: usize, columns: usize) {
                 // SAFETY: the caller's promise.
-                unsafe { depthwise::<$simd>(t, w_stride) }
+                unsafe { depthwise::<$simd>(t, w_stride, columns) }
             }
             #[target_feature(enable = $feature)]
             unsafe fn gradient(t: &DepthwiseGrad<'_, f32>) {
@@ -175,9 +333,9 @@ featured!("avx512f,avx512vl,avx512bw,avx512dq,fma", Avx512, avx512);
 
 /// The kernels for any processor, with vectors of `N` values.
 pub(super) fn portable<T: Float, const N: usize>() -> Depthwise<T> {
-    unsafe fn forward<T: Float, const N: usize>(t: &Tile<'_, T>, w_stride: usize) {
+    unsafe fn forward<T: Float, const N: usize>(t: &Tile<'_, T>, w_stride: usize, columns: usize) {
         // SAFETY: the caller's promise.
-        unsafe { depthwise::<Portable<T, N>>(t, w_stride) }
+        unsafe { depthwise::<Portable<T, N>>(t, w_stride, columns) }
     }
     unsafe fn gradient<T: Float, const N: usize>(t: &DepthwiseGrad<'_, T>) {
         // SAFETY: the caller's promise.

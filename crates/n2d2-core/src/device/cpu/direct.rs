@@ -356,7 +356,9 @@ impl<T: Float> Job<'_, T> {
             };
             if self.depthwise {
                 // SAFETY: weights hold `taps * groups` values; the first tap of the sweep is inside.
-                unsafe { self.kernels.depthwise(&Tile { w: base.w.add(sweep.first_tap * self.groups), ..base }, self.groups) };
+                let tile = Tile { w: unsafe { base.w.add(sweep.first_tap * self.groups) }, ..base };
+                // SAFETY: the offsets are those of the geometry.
+                unsafe { self.kernels.depthwise(&tile, self.groups, sweep.columns) };
                 continue;
             }
             let blocks = self.k_group.div_ceil(width.block);

@@ -172,7 +172,7 @@ impl<T: Float> Kernels<T> {
 }
 
 #[inline(always)]
-pub(super) unsafe fn load_cols<S: Simd>(p: *const S::T, cols: usize) -> S::V {
+unsafe fn load_cols<S: Simd>(p: *const S::T, cols: usize) -> S::V {
     // SAFETY: `cols` readable elements, the caller's promise.
     unsafe { if cols >= S::LANES { S::load(p) } else { S::load_n(p, cols) } }
 }
