@@ -1,0 +1,172 @@
+//! Speed of the cells that memory bounds, and of the solvers: GB/s of each pass and the share of the triad measured on the
+//! spot.
+//!
+//! `cargo bench --package n2d2-core --bench memory -- WORDS`: rows whose names hold all words, such as `norm` or `batch 64`.
+//! The bytes are those that must move: each input read once, each output written once (by a pass over values, also the
+//! gradient that an activation changes). A backward pass begins with the executor's copy of the gradient, which counts.
+
+mod machine;
+
+use machine::{Machine, chosen, each_thread_count, median_time, share};
+use n2d2_core::activation::Activation;
+use n2d2_core::graph::{Unit, Var};
+use n2d2_core::solver::Solver;
+use n2d2_core::{Config, Tensor, config};
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// A cell, the number of its inputs, whether it rectifies, and the tensors of the size of an input or of the output that its
+/// passes move.
+struct Cell {
+    name: &'static str,
+    kind: &'static str,
+    config: fn(usize) -> Config,
+    inputs: usize,
+    relu: bool,
+    /// Inputs and outputs moved forth; inputs and outputs moved back, without the executor's copy.
+    moved: [[usize; 2]; 2],
+}
+
+fn depthwise(c: usize, stride: usize) -> Config {
+    let mapping = n2d2_core::Value::Mask(c, c, (0..c * c).map(|i| i / c == i % c).collect());
+    let mut config = config! { "nb_inputs" => c, "nb_outputs" => c, "kernel_dims" => [3usize, 3], "padding_dims" => [1usize, 1] };
+    config.set("stride_dims", [stride, stride]);
+    config.set("no_bias", true);
+    config.set("mapping", mapping);
+    config
+}
+
+fn pool(kind: &str, size: usize, stride: usize) -> Config {
+    config! { "pooling" => kind, "pool_dims" => [size, size], "stride_dims" => [stride, stride], "padding_dims" => [size / 3, size / 3] }
+}
+
+const CELLS: &[Cell] = &[
+    Cell {
+        name: "batch norm",
+        kind: "BatchNorm2d",
+        config: |c| config! { "nb_inputs" => c },
+        inputs: 1,
+        relu: false,
+        moved: [[2, 1], [3, 2]],
+    },
+    Cell {
+        name: "batch norm + relu",
+        kind: "BatchNorm2d",
+        config: |c| config! { "nb_inputs" => c },
+        inputs: 1,
+        relu: true,
+        moved: [[2, 1], [3, 3]],
+    },
+    Cell { name: "sum", kind: "ElemWise", config: |_| config! {}, inputs: 2, relu: false, moved: [[2, 1], [2, 1]] },
+    Cell { name: "sum + relu", kind: "ElemWise", config: |_| config! {}, inputs: 2, relu: true, moved: [[2, 1], [2, 3]] },
+    Cell { name: "relu", kind: "Activation", config: |_| config! {}, inputs: 1, relu: true, moved: [[1, 1], [1, 4]] },
+    Cell { name: "softmax", kind: "Softmax", config: |_| config! {}, inputs: 1, relu: false, moved: [[1, 1], [1, 2]] },
+    Cell { name: "dropout", kind: "Dropout", config: |_| config! {}, inputs: 1, relu: false, moved: [[1, 2], [1, 2]] },
+    Cell { name: "max pool 2x2", kind: "Pool", config: |_| pool("Max", 2, 2), inputs: 1, relu: false, moved: [[1, 2], [1, 2]] },
+    Cell { name: "max pool 3x3", kind: "Pool", config: |_| pool("Max", 3, 2), inputs: 1, relu: false, moved: [[1, 2], [1, 2]] },
+    Cell { name: "average pool 2x2", kind: "Pool", config: |_| pool("Average", 2, 2), inputs: 1, relu: false, moved: [[1, 1], [1, 1]] },
+    Cell {
+        name: "global average",
+        kind: "Pool",
+        config: |_| config! { "pooling" => "Average", "global" => true },
+        inputs: 1,
+        relu: false,
+        moved: [[1, 1], [1, 1]],
+    },
+    Cell { name: "depthwise stride 1", kind: "Conv", config: |c| depthwise(c, 1), inputs: 1, relu: false, moved: [[1, 1], [2, 2]] },
+    Cell { name: "depthwise stride 2", kind: "Conv", config: |c| depthwise(c, 2), inputs: 1, relu: false, moved: [[1, 1], [2, 2]] },
+];
+
+/// `[batch, channels, height, width]`: MobileNet and ResNet at 32x32 (batch 64) and at 224x224 (batch 8).
+const SHAPES: &[[usize; 4]] = &[
+    [64, 64, 16, 16],
+    [64, 128, 8, 8],
+    [64, 512, 2, 2],
+    [64, 64, 32, 32],
+    [8, 64, 112, 112],
+    [8, 128, 56, 56],
+    [8, 256, 28, 28],
+    [8, 512, 14, 14],
+    [8, 1024, 7, 7],
+];
+
+/// Values between -1 and 1 without a pattern that a branch predictor could learn, laid out as the outputs of cells are.
+fn batch(shape: &[usize], key: u64) -> Tensor<f32> {
+    let stream = n2d2_core::random::Stream::new(key);
+    let values = (0..shape.iter().product::<usize>() as u64).map(|i| 2.0 * stream.uniform(i) - 1.0).collect();
+    let copy = Unit::new("batch", "Activation", &Config::default()).unwrap();
+    copy.call(&[Var::leaf(Tensor::from_vec(values, shape).unwrap(), false)]).unwrap().tensor().clone()
+}
+
+fn bytes(inputs: usize, input: usize, outputs: usize, output: usize) -> f64 {
+    ((inputs * input + outputs * output) * size_of::<f32>()) as f64
+}
+
+fn row(name: &str, gbytes: [f64; 2], times: [f64; 2], machine: &Machine) {
+    print!("{name:44}");
+    for (moved, time) in gbytes.into_iter().zip(times) {
+        print!(" {:9.1} us {}", time * 1e6, share(moved / time / 1e9, machine.gbytes));
+    }
+    println!();
+}
+
+fn cell(cell: &Cell, shape: &[usize; 4], machine: &Machine) {
+    let [n, c, h, w] = shape;
+    let name = format!("{} {c} x {h}x{w} batch {n}", cell.name);
+    if !chosen(&name) {
+        return;
+    }
+    let unit = Unit::<f32>::new("bench", cell.kind, &(cell.config)(*c)).unwrap();
+    unit.with(|u| u.activation = cell.relu.then(|| Activation::new("Rectifier", &Config::default()).unwrap()));
+    let inputs: Vec<_> = (0..cell.inputs as u64).map(|k| Var::leaf(batch(shape, k), true)).collect();
+    let forward = median_time(|| _ = black_box(unit.call(&inputs).unwrap()));
+    let y = unit.call(&inputs).unwrap();
+    let gradient = batch(y.tensor().shape(), 9);
+    let backward = median_time(|| y.back_propagate(Some(gradient.clone())).unwrap());
+    let (input, output) = (shape.iter().product(), y.tensor().len());
+    let [forth, back] = cell.moved;
+    let moved = [bytes(forth[0], input, forth[1], output), bytes(back[0], input, back[1] + 2, output)];
+    row(&name, moved, [forward, backward], machine);
+}
+
+/// All parameters of a network in one update: dense layers of these numbers of inputs and outputs.
+fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, moved: usize, machine: &Machine) {
+    if !chosen(name) {
+        return;
+    }
+    let layer = |(i, o): &(usize, usize)| -> Arc<Unit<f32>> {
+        let unit = Unit::new("bench", "Fc", &config! { "nb_inputs" => *i, "nb_outputs" => *o }).unwrap();
+        unit.with(|u| u.cell.params_mut().iter_mut().for_each(|p| p.solver = Some(Solver::new(kind, solver).unwrap())));
+        unit
+    };
+    let net: Vec<_> = layers.iter().map(layer).collect();
+    let outputs: Vec<_> = net.iter().zip(layers).map(|(u, (i, _))| u.call(&[Var::leaf(batch(&[1, *i, 1, 1], 3), true)]).unwrap()).collect();
+    outputs.iter().for_each(|y| y.back_propagate(None).unwrap());
+    let time = median_time(|| {
+        net.iter().for_each(|u| u.with(|u| u.cell.params_mut().iter_mut().for_each(|p| p.grad_filled = true)));
+        n2d2_core::graph::update_all(&outputs).unwrap();
+    });
+    let values: usize = net.iter().map(|u| u.with(|u| u.cell.params().iter().map(|p| p.layout.len).sum::<usize>())).sum();
+    let moved = bytes(moved, values, 0, 0);
+    println!("{name:44} {:9.1} us {}", time * 1e6, share(moved / time / 1e9, machine.gbytes));
+}
+
+fn main() {
+    for machine in each_thread_count() {
+        println!("{:44} {:>25} {:>25}", "", "forward", "backward");
+        for c in CELLS {
+            for shape in SHAPES {
+                cell(c, shape, &machine);
+            }
+        }
+        let sgd = config! { "learning_rate" => 1e-4, "momentum" => 0.9 };
+        let adam = config! { "learning_rate" => 1e-4 };
+        // The parameters of LeNet-5: two convolutions as dense layers of their size, three dense layers.
+        let lenet = [(25, 6), (150, 16), (256, 120), (120, 84), (84, 10)];
+        let large = [(512, 4096), (4096, 1024)];
+        for (name, layers) in [("LeNet", &lenet[..]), ("6 million values", &large[..])] {
+            update(&format!("SGD with momentum, {name}"), layers, &sgd, "SGD", 5, &machine);
+            update(&format!("Adam, {name}"), layers, &adam, "Adam", 7, &machine);
+        }
+    }
+}
