@@ -208,8 +208,8 @@ impl<T: Float> Cell<T> for Conv<T> {
             self.unsampled = Some(Tensor::uninit(&full));
         }
         let weights = &self.params[0];
-        let pads = self.convolution.padding(weights, self.convolution.outputs);
-        let images = if pads || self.is_sub_sampled() { full[0] } else { 0 };
+        self.convolution.make_room(weights, self.convolution.outputs);
+        let images = if self.is_sub_sampled() { full[0] } else { 0 };
         let [pack, data] = match &f.grad_inputs[0] {
             Some(_) => [self.convolution.packing(weights), self.convolution.adjoining()],
             None => [Phase::new(0, 0).before(), Phase::new(0, 0).by_image(1)],
@@ -225,10 +225,7 @@ impl<T: Float> Cell<T> for Conv<T> {
         }
         match phase {
             0 => convolution.pack(item, weights),
-            1 => {
-                convolution.pad(&f.inputs[0], item);
-                self.spread(item, f);
-            }
+            1 => self.spread(item, f),
             2 => {
                 if let Some(gx) = &f.grad_inputs[0] {
                     convolution.adjoint(item, self.full_gradient(f), &[], false, gx);
@@ -248,7 +245,7 @@ impl<T: Float> Cell<T> for Conv<T> {
                 0 if f.grad_inputs[0].is_some() => pass.packed(&weights[0]),
                 2 => bias.iter_mut().for_each(|b| pass.finish_bias(b)),
                 3 => {
-                    self.convolution.finish_weights(&mut weights[0]);
+                    Convolution::finish_weights(&mut weights[0]);
                     pass.finish();
                 }
                 _ => {}
@@ -259,7 +256,7 @@ impl<T: Float> Cell<T> for Conv<T> {
             0 if f.grad_inputs[0].is_some() => self.convolution.packed(&weights[0]),
             4 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),
             5 => {
-                self.convolution.finish_weights(&mut weights[0]);
+                Convolution::finish_weights(&mut weights[0]);
                 self.unsampled = None;
             }
             _ => {}

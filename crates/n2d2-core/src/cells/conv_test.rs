@@ -29,6 +29,13 @@ const CASES: &[Case] = &[
     Case(1, 16, [5, 5], [1, 1], [0, 0], [1, 1], 1, 2, [9, 18]),
     Case(1, 9, [4, 4], [1, 1], [1, 1], [1, 1], 1, 1, [6, 16]),
     Case(1, 33, [2, 7], [1, 1], [0, 0], [1, 1], 1, 1, [4, 18]),
+    // Channels and outputs of several cache lines: the weight gradient copies its inputs and packs the output gradients, of joined
+    // small images, of bands of rows, with stride and dilation, in groups, and with more padding than the kernel reaches.
+    Case(64, 200, [3, 3], [1, 1], [1, 1], [1, 1], 1, 5, [5, 4]),
+    Case(64, 200, [3, 3], [1, 1], [1, 1], [1, 1], 1, 1, [17, 18]),
+    Case(64, 200, [3, 3], [2, 2], [2, 2], [2, 1], 1, 2, [9, 10]),
+    Case(128, 200, [3, 3], [1, 1], [1, 1], [1, 1], 2, 2, [4, 5]),
+    Case(64, 200, [2, 3], [1, 2], [3, 4], [1, 1], 1, 2, [2, 3]),
 ];
 
 /// Output, input gradient, weight gradient and bias gradient by the definition; tensors in logical order.

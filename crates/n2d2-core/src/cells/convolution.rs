@@ -10,7 +10,7 @@
 use super::winograd::WinogradSweep;
 use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
-use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Window, group_of_images, with_scratch};
+use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Transpose, Window, group_of_images, with_scratch};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
 use std::ops::Range;
@@ -129,8 +129,6 @@ pub(super) struct Convolution<T: Float> {
     /// Weights for the adjoint, and the version they were packed from.
     packed: Tensor<T>,
     packed_version: u64,
-    /// The images with their border of zeros, for the weight gradient.
-    padded: Option<Tensor<T>>,
     weight_parts: Tensor<T>,
     bias_parts: Tensor<T>,
 }
@@ -185,7 +183,6 @@ impl<T: Float> Convolution<T> {
             winograd: WinogradSweep::new(),
             packed: empty(),
             packed_version: 0,
-            padded: None,
             weight_parts: empty(),
             bias_parts: empty(),
         })
@@ -232,7 +229,7 @@ impl<T: Float> Convolution<T> {
     /// Prepares passes of the cell `name` over `n` images `[h, w]` whose output is `[oh, ow]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the images with their border, which the weight gradient reads, or the output have too many values.
+    /// [`Error::Shape`] if the images with their border or the output have too many values.
     pub(super) fn prepare(&mut self, name: &str, n: usize, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) -> Result<()> {
         let (image, full) = ([h, w, self.channels], [oh, ow, self.outputs]);
         if self.plan.as_ref().is_some_and(|p| p.n == n && p.image == image && p.full == full) {
@@ -260,7 +257,7 @@ impl<T: Float> Convolution<T> {
             full,
             sweep: Geometry::forward(&self.window, image, full, cg),
             adjoint,
-            gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, padded, full, self.groups)),
+            gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, image, full, self.groups)),
             padded,
             group,
             image_groups: n.div_ceil(group),
@@ -368,11 +365,16 @@ impl<T: Float> Convolution<T> {
         let (group, c0) = (item / blocks, item % blocks * block);
         let columns = block.min(cg - c0);
         for (tap, to) in taps.zip(packed.chunks_exact_mut(kg * block)) {
-            for (k, row) in to.chunks_exact_mut(block).enumerate() {
-                let at = layout.at(&[group * kg + k, c0, tap[0], tap[1]]);
-                for (c, v) in row.iter_mut().enumerate().take(columns) {
-                    *v = from[at + c * layout.strides[0]];
-                }
+            for (k, rows) in (0..kg).step_by(layout.block).zip(to.chunks_mut(layout.block * block)) {
+                let matrix = Transpose {
+                    from: from[layout.at(&[group * kg + k, c0, tap[0], tap[1]])..].as_ptr(),
+                    from_stride: layout.strides[0],
+                    size: [columns, rows.len() / block],
+                    to: rows.as_mut_ptr(),
+                    to_stride: block,
+                };
+                // SAFETY: a block of outputs by `columns` channels of one tap, within the weights and within `rows`.
+                unsafe { self.kernels.transpose(&matrix) };
             }
         }
     }
@@ -382,34 +384,12 @@ impl<T: Float> Convolution<T> {
         self.packed_version = weights.version;
     }
 
-    /// Makes room for the padded images and the parts of gradients of `biases` maps; true if there are images to pad.
-    pub(super) fn padding(&mut self, weights: &Param<T>, biases: usize) -> bool {
-        let plan = self.plan();
-        let (n, [ph, pw, c], image_groups) = (plan.n, plan.padded, plan.image_groups);
-        let pads = self.window.padding != [0, 0] && !self.depthwise;
-        self.padded = pads.then(|| Tensor::uninit(&[n, c, ph, pw]));
+    /// Makes room for the parts of gradients, those of `biases` maps among them.
+    pub(super) fn make_room(&mut self, weights: &Param<T>, biases: usize) {
         if self.reduces() {
             self.weight_parts = Tensor::uninit(&[self.weight_groups() * weights.layout.len]);
         }
-        self.bias_parts = Tensor::uninit(&[image_groups * biases]);
-        pads
-    }
-
-    /// Copies image `i` of `x` into its border of zeros.
-    pub(super) fn pad(&self, x: &Tensor<T>, i: usize) {
-        let (Some(padded), plan) = (&self.padded, self.plan()) else { return };
-        let ([h, w, c], [ph, pw, _]) = (plan.image, plan.padded);
-        // SAFETY: item i writes image i only.
-        let image = unsafe { padded.part_mut(i * ph * pw * c, ph * pw * c) };
-        let [top, left] = self.window.padding;
-        image[..top * pw * c].fill(T::zero());
-        image[(top + h) * pw * c..].fill(T::zero());
-        let rows = image[top * pw * c..(top + h) * pw * c].chunks_exact_mut(pw * c);
-        for (row, from) in rows.zip(x.part(i * h * w * c, h * w * c).chunks_exact(w * c)) {
-            row[..left * c].fill(T::zero());
-            row[left * c..(left + w) * c].copy_from_slice(from);
-            row[(left + w) * c..].fill(T::zero());
-        }
+        self.bias_parts = Tensor::uninit(&[self.plan().image_groups * biases]);
     }
 
     /// Groups of images that sum weight gradients apart from each other.
@@ -437,7 +417,6 @@ impl<T: Float> Convolution<T> {
 
     /// Computes item `item` of the weight gradient from the images `x` and the output side `d`.
     pub(super) fn weight_gradient(&self, item: usize, x: &Tensor<T>, d: &Tensor<T>, weights: &Param<T>) {
-        let x = self.padded.as_ref().unwrap_or(x);
         let Some(gradient) = &self.plan().gradient else {
             return self.depthwise_gradient(item, x, d, weights.layout.len);
         };
@@ -537,11 +516,10 @@ impl<T: Float> Convolution<T> {
         }
     }
 
-    /// Marks the weight gradient as complete and gives up the buffers of the pass.
-    pub(super) fn finish_weights(&mut self, weights: &mut Param<T>) {
+    /// Marks the weight gradient as complete.
+    pub(super) fn finish_weights(weights: &mut Param<T>) {
         weights.grad_filled = true;
         weights.clear_unconnected(&weights.grad);
-        self.padded = None;
     }
 
     /// Taps of all outputs `[oh, ow]` of one channel that fall inside an image `[h, w]`.

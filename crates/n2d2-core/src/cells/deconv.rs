@@ -109,24 +109,22 @@ impl<T: Float> Cell<T> for Deconv<T> {
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         self.prepare(f)?;
-        let pads = self.convolution.padding(&self.params[0], self.convolution.channels);
-        let pad = Phase::streaming(if pads { f.output.shape()[0] } else { 0 }, f.output.len()).by_image(1);
+        self.convolution.make_room(&self.params[0], self.convolution.channels);
         let data = if f.grad_inputs[0].is_some() { self.convolution.sweeping() } else { Phase::new(0, 0).by_image(1) };
         let [tiles, sums, parts] = self.convolution.gradients(&self.params[0], self.params.len() > 1);
-        Ok(vec![pad, data, tiles, sums, parts])
+        Ok(vec![data, tiles, sums, parts])
     }
 
     fn backward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         let (convolution, weights) = (&self.convolution, &self.params[0]);
         match phase {
-            0 => convolution.pad(f.gy(), item),
-            1 => {
+            0 => {
                 if let Some(gx) = &f.grad_inputs[0] {
                     convolution.sweep(item, f.gy(), weights, &[], false, gx);
                 }
             }
-            2 => convolution.weight_gradient(item, f.gy(), &f.inputs[0], weights),
-            3 => convolution.bias_gradient(item, f.gy(), convolution.channels),
+            1 => convolution.weight_gradient(item, f.gy(), &f.inputs[0], weights),
+            2 => convolution.bias_gradient(item, f.gy(), convolution.channels),
             _ => convolution.reduce(item, weights),
         }
     }
@@ -134,8 +132,8 @@ impl<T: Float> Cell<T> for Deconv<T> {
     fn backward_end(&mut self, phase: usize, _f: &Frame<'_, T>) {
         let (weights, bias) = self.params.split_at_mut(1);
         match phase {
-            3 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),
-            4 => self.convolution.finish_weights(&mut weights[0]),
+            2 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),
+            3 => Convolution::finish_weights(&mut weights[0]),
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ use super::convolution::{Mapping, pairs};
 use super::{Cell, Frame, Param, ParamLayout, Phase, Statistics};
 use crate::cells::frame::Inputs;
 use crate::config::Config;
-use crate::device::cpu::{GradientPlan, Kernels, Span, Tile, with_scratch};
+use crate::device::cpu::{Dot, GradientPlan, Kernels, Span, Tile, Transpose, with_scratch};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 use crate::tensor::{Float, Shape, Tensor, dims4};
@@ -28,6 +28,8 @@ const ROWS: usize = 64;
 const SMALL_BYTES: usize = 1 << 20;
 /// Weight rows of an item of the gradient towards the input.
 const INPUTS: usize = 48;
+/// Batches up to here multiply image by image, with vectors along the outputs; larger ones have vectors of images.
+const FEW_IMAGES: usize = 4;
 
 /// The fully connected cell.
 pub struct Fc<T: Float> {
@@ -175,18 +177,45 @@ impl<T: Float> Fc<T> {
         let (block, k) = (self.image_block(n), self.outputs);
         // SAFETY: item b writes block b only.
         let to = unsafe { self.transposed.part_mut(b * block * k, block * k) };
-        for i in 0..block {
-            if b * block + i < n {
-                let row = gy.part((b * block + i) * k, k);
-                for (a, v) in to.iter_mut().skip(i).step_by(block).zip(row) {
-                    *a = *v;
-                }
-            } else {
-                for a in to.iter_mut().skip(i).step_by(block) {
-                    *a = T::zero();
-                }
-            }
+        let images = block.min(n - b * block);
+        if images < block {
+            to.fill(T::zero());
         }
+        let rows = gy.part(b * block * k, images * k);
+        let matrix = Transpose { from: rows.as_ptr(), from_stride: k, size: [images, k], to: to.as_mut_ptr(), to_stride: block };
+        // SAFETY: `images` rows of `k` values in, `k` rows of `block` values out.
+        unsafe { self.kernels.transpose(&matrix) };
+    }
+
+    /// True if the gradient towards the input is summed image by image.
+    fn few_images(&self, n: usize) -> bool {
+        n <= FEW_IMAGES && self.block().is_multiple_of(self.kernels.dot_lanes())
+    }
+
+    /// The gradient towards inputs `i0..i0 + count` of each of a few images.
+    fn input_gradient_of_few(&self, item: usize, f: &Frame<'_, T>, gx: &Tensor<T>) {
+        let (k, block, n) = (self.outputs, self.block(), gx.shape()[0]);
+        let i0 = item * INPUTS;
+        let count = INPUTS.min(self.inputs - i0);
+        let blocks = k.div_ceil(block);
+        with_scratch(blocks * block, |d: &mut [T]| {
+            d[k..].fill(T::zero());
+            for image in 0..n {
+                d[..k].copy_from_slice(f.gy().part(image * k, k));
+                let rows = Dot {
+                    w: self.weights(f.learn).part(i0 * block, count * block).as_ptr(),
+                    w_block: self.inputs * block,
+                    blocks,
+                    rows: count,
+                    width: block,
+                    d: d.as_ptr(),
+                    // SAFETY: this item alone writes inputs i0..i0 + count.
+                    y: unsafe { gx.part_mut(image * self.inputs + i0, count) }.as_mut_ptr(),
+                };
+                // SAFETY: `count` rows of each block of weights, as many values of the gradient.
+                unsafe { self.kernels.dot(&rows) };
+            }
+        });
     }
 
     /// The gradient of some images towards `INPUTS` inputs (in memory order): weights as pixels, images as outputs.
@@ -221,11 +250,15 @@ impl<T: Float> Fc<T> {
                 };
                 // SAFETY: spans cover the outputs of each weight row, the scratch holds `count` rows.
                 unsafe { self.kernels.width(images).run(&tile) };
-                for j in 0..columns {
-                    // SAFETY: this item alone writes inputs i0..i0 + count.
-                    let to = unsafe { gx.part_mut((b * images + j) * self.inputs + i0, count) };
-                    to.iter_mut().zip(rows.iter().skip(j).step_by(images)).for_each(|(a, v)| *a = *v);
-                }
+                let matrix = Transpose {
+                    from: rows.as_ptr(),
+                    from_stride: images,
+                    size: [count, columns],
+                    to: gx.as_ptr().wrapping_add(b * images * self.inputs + i0),
+                    to_stride: self.inputs,
+                };
+                // SAFETY: `columns` images of the gradient exist, and this item alone writes inputs i0..i0 + count.
+                unsafe { self.kernels.transpose(&matrix) };
             }
         });
     }
@@ -314,8 +347,11 @@ impl<T: Float> Cell<T> for Fc<T> {
         let (chunks, macs) = (self.inputs.div_ceil(INPUTS), n * self.inputs * self.outputs);
         if f.grad_inputs[0].is_some() {
             blocks = n.div_ceil(block);
-            self.transposed = Tensor::uninit(&[blocks * block * self.outputs]);
             data = if self.is_small() { Phase::compute(blocks * chunks, macs).by_image(block) } else { Phase::compute(chunks, macs) };
+            if self.few_images(n) {
+                blocks = 0;
+            }
+            self.transposed = Tensor::uninit(&[blocks * block * self.outputs]);
         }
         let tiles = self.gradient.as_ref().map_or(0, |(_, g)| g.items());
         let weights = Phase::compute(tiles + usize::from(self.params.len() > 1), macs).after();
@@ -327,8 +363,10 @@ impl<T: Float> Cell<T> for Fc<T> {
             return self.transpose(item, f.gy());
         }
         if phase == 1 {
-            if let Some(gx) = &f.grad_inputs[0] {
-                self.input_gradient(item, f, gx);
+            match &f.grad_inputs[0] {
+                Some(gx) if self.few_images(gx.shape()[0]) => self.input_gradient_of_few(item, f, gx),
+                Some(gx) => self.input_gradient(item, f, gx),
+                None => {}
             }
             return;
         }

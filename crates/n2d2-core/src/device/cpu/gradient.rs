@@ -1,19 +1,32 @@
 //! The weight gradient of convolutions and dense layers: register tiles that sum over pixels.
 //!
 //! A plan cuts the gradient into tiles and the batch into groups of images. An item owns some tiles for one group, so no
-//! two items write the same value and the sum of every value has a fixed order. Small gradients are summed group by group
-//! into buffers of their own and added afterwards; large ones have one group and go straight to their place.
+//! two items write the same value and the sum of every value has a fixed order. The groups sum into buffers of their own, which
+//! are added afterwards; where that would cost more memory traffic than it saves, there is one group and the sums go straight to their place.
+//!
+//! An item goes through its images in bands that stay in the first-level cache: some rows of an image, or some whole small images.
+//! The inputs of a band are copied where taps leave the image, with a gap between pixels so that they do not all fall in the same
+//! sets of the cache; the output gradients are packed block by block where that pays.
 
-use super::direct::Window;
+use super::direct::{Window, with_scratch};
 use super::kernels::{GradTile, Kernels};
 use crate::tensor::Float;
+use std::ops::Range;
 
-/// Bytes of the gradients of all groups.
+/// Bytes of a band that a tile reads: the first-level cache holds them.
+const BAND_BYTES: usize = 32 * 1024;
+/// Items wanted.
+const ITEMS: usize = 16;
+/// Bytes of sums that stay in the second-level cache beside a band.
+const SUMS_BYTES: usize = 640 * 1024;
+/// Values of a tap that an output gradient must serve in an item before it is copied.
+const WORTH_A_COPY: usize = 256;
+/// Bytes of the gradients of all groups that cost next to nothing.
 const PARTS_BYTES: usize = 256 * 1024;
 /// Groups of images at most.
 const GROUPS: usize = 16;
 
-/// Images of a group, a power of two, for at most `parts` groups (and 16) of `n` images.
+/// Images of a group, a power of two, for at most `parts` groups (and [`GROUPS`]) of `n` images.
 pub(crate) fn group_of_images(n: usize, parts: usize) -> usize {
     n.div_ceil(parts.clamp(1, GROUPS)).next_power_of_two()
 }
@@ -21,15 +34,18 @@ pub(crate) fn group_of_images(n: usize, parts: usize) -> usize {
 /// A register tile of the gradient.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// First input of the first pixel, relative to the image.
+    /// First input of the first pixel, relative to the band.
     x_at: usize,
-    /// First output, relative to a pixel.
+    /// Block of outputs, counted over all groups of channels; its first output, and how many it has.
+    block: usize,
     d_at: usize,
+    cols: usize,
     /// First value of the gradient.
     g_at: usize,
+    /// First kernel row, and kernel rows.
+    row: usize,
     lines: usize,
     values: usize,
-    cols: usize,
 }
 
 /// How a weight gradient is computed.
@@ -42,22 +58,36 @@ pub(crate) struct GradientPlan {
     pub(crate) group: usize,
     chunks: usize,
     images: usize,
-    x_image: usize,
-    d_image: usize,
-    x_strides: [usize; 3],
-    d_strides: [usize; 2],
-    rows: usize,
-    pixels: usize,
-    band: usize,
+    window: Window,
+    /// `[h, w, c]` and `[oh, ow, k]`.
+    image: [usize; 3],
+    full: [usize; 3],
+    /// Images and output rows of a band; one of them is 1 or the whole.
+    band: [usize; 2],
+    /// Width of the copied rows of a band, and from a pixel to the next in them; `None` if the images are read in place.
+    copied: Option<[usize; 2]>,
+    /// True if the output gradients of a band are packed block by block.
+    packed: bool,
+    /// Blocks of a group of channels, and outputs of it.
+    blocks: usize,
+    outputs: usize,
+    block: usize,
     g_line: usize,
     /// Values of one gradient, padding included.
     pub(crate) len: usize,
-    width_outputs: usize,
+}
+
+/// The pixels of a band and where they lie.
+struct Band {
+    image: usize,
+    images: usize,
+    row: usize,
+    rows: usize,
 }
 
 impl GradientPlan {
-    /// A plan for inputs `[n][h][w][c]` (already padded: no tap leaves them) and output gradients `[n][oh][ow][k]`, with
-    /// the packed layout `[group][block][r][s][c_group][block width]`.
+    /// A plan for inputs `[n][h][w][c]` and output gradients `[n][oh][ow][k]`, with the packed layout
+    /// `[group][block][r][s][c_group][block width]`.
     pub(crate) fn convolution<T: Float>(
         kernels: &Kernels<T>,
         window: &Window,
@@ -71,73 +101,87 @@ impl GradientPlan {
         let [kh, kw] = window.kernel;
         let blocks = kg.div_ceil(width.block);
         let block_stride = kh * kw * cg * width.block;
+        let len = groups * blocks * block_stride;
+        let pads = window.padding != [0, 0];
+        let pixel_bytes = (width.block + (c * window.stride[1]).min(width.block)) * size_of::<T>();
+        let pixels = BAND_BYTES / pixel_bytes;
+        let band = if oh * ow >= pixels { [1, (pixels / ow).clamp(1, oh)] } else { [(pixels / (oh * ow)).clamp(1, n.max(1)), oh] };
+
+        // A copy with one cache line between pixels spreads them over the sets of the cache.
+        let aliased = c.is_multiple_of(64);
+        let copied = pads.then(|| [(ow - 1) * window.stride[1] + window.dilation[1] * (kw - 1) + 1, if aliased { c + 16 } else { c }]);
+        let [x_width, pitch] = copied.unwrap_or([w, c]);
+
         // Neighbouring taps of a kernel row are one run of values where nothing lies between them.
-        let (runs, run) = if groups == 1 && window.dilation[1] == 1 { (1, kw * cg) } else { (kw, cg) };
+        let (runs, run) = if groups == 1 && window.dilation[1] == 1 && pitch == c { (1, kw * cg) } else { (kw, cg) };
         let mut places = Vec::new();
         for group in 0..groups {
             for b in 0..blocks {
-                let (d_at, cols) = (group * kg + b * width.block, width.block.min(kg - b * width.block));
                 let base = (group * blocks + b) * block_stride;
+                let (d_at, cols) = (group * kg + b * width.block, width.block.min(kg - b * width.block));
                 for part in 0..runs {
                     let lines_at_once = (1..=3.min(kh)).rev().find(|l| *l == 1 || width.grad_values(*l) >= run).unwrap_or(1);
                     let pieces = if lines_at_once > 1 { 1 } else { run.div_ceil(width.grad_values(1)) };
-                    let mut r = 0;
-                    while r < kh {
-                        let lines = lines_at_once.min(kh - r);
+                    for row in (0..kh).step_by(lines_at_once) {
                         for i in 0..pieces {
                             let (from, to) = (i * run / pieces, (i + 1) * run / pieces);
                             places.push(Place {
-                                x_at: (r * window.dilation[0] * w + part * window.dilation[1]) * c + group * cg + from,
+                                x_at: (row * window.dilation[0] * x_width + part * window.dilation[1]) * pitch + group * cg + from,
+                                block: group * blocks + b,
                                 d_at,
-                                g_at: base + (r * kw * cg + part * cg + from) * width.block,
-                                lines,
-                                values: to - from,
                                 cols,
+                                g_at: base + (row * kw * cg + part * cg + from) * width.block,
+                                row,
+                                lines: lines_at_once.min(kh - row),
+                                values: to - from,
                             });
                         }
-                        r += lines;
                     }
                 }
             }
         }
-        let len = groups * blocks * block_stride;
-        let flat = [kh, kw] == [1, 1] && window.stride == [1, 1] && (h, w) == (oh, ow);
-        let (rows, pixels) = if flat { (1, oh * ow) } else { (oh, ow) };
-        // Rows of a band: inputs and gradients of about 48 KiB.
-        let row_bytes = (pixels * k + w * c * window.stride[0]) * size_of::<T>();
-        let band = (48 * 1024 / row_bytes.max(1)).clamp(1, rows.max(1));
-        let group = match PARTS_BYTES / (len * size_of::<T>()).max(1) {
-            0 | 1 => n.next_power_of_two(),
-            parts => group_of_images(n, parts),
+
+        // Every chunk of tiles reads the inputs again, every group of images writes all sums, which are then read and added.
+        let again = n * h * w * c;
+        let bands = (n * oh * ow).div_ceil(pixels);
+        let cost = |group: usize| {
+            let groups = n.div_ceil(group).max(1);
+            let chunks = ITEMS.div_ceil(groups).min(places.len());
+            let overflows = len * size_of::<T>() / chunks.max(1) > SUMS_BYTES;
+            let parts = if groups * len * size_of::<T>() > PARTS_BYTES && groups > 1 { 12 * groups * len } else { 0 };
+            chunks * again + parts + if overflows { 2 * bands * len } else { 0 }
         };
+        let smallest = group_of_images(n, GROUPS);
+        let sizes = std::iter::successors(Some(smallest), |g| (*g < n).then_some(2 * g));
+        let group = sizes.min_by_key(|g| cost(*g)).unwrap_or(smallest);
         let image_groups = n.div_ceil(group).max(1);
-        let chunks = 16_usize.div_ceil(image_groups).min(places.len().max(1));
+        let chunks = ITEMS.div_ceil(image_groups).min(places.len().max(1));
+        let served = (kh * kw * cg).min(places.len() * width.grad_values(1) / chunks);
+        let packed = [kh, kw] != [1, 1] && served >= WORTH_A_COPY && (k > width.block || (pads && band[0] > 1));
         GradientPlan {
             places,
             groups: image_groups,
             group,
             chunks,
             images: n,
-            x_image: h * w * c,
-            d_image: oh * ow * k,
-            x_strides: [window.stride[1] * c, window.stride[0] * w * c, window.dilation[0] * w * c],
-            d_strides: [k, ow * k],
-            rows,
-            pixels,
+            window: *window,
+            image: [h, w, c],
+            full: [oh, ow, k],
             band,
+            copied,
+            packed,
+            blocks,
+            outputs: kg,
+            block: width.block,
             g_line: kw * cg * width.block,
             len,
-            width_outputs: kg,
         }
     }
 
     /// A plan for a dense layer: inputs `[n][c]`, gradients `[n][k]`, layout `[block][c][block width]`.
     pub(crate) fn dense<T: Float>(kernels: &Kernels<T>, n: usize, c: usize, k: usize) -> Self {
         let window = Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
-        let mut plan = Self::convolution(kernels, &window, 1, [n, 1, c], [n, 1, k], 1);
-        (plan.groups, plan.group) = (1, 1);
-        plan.chunks = 16.min(plan.places.len().max(1));
-        plan
+        Self::convolution(kernels, &window, 1, [n, 1, c], [n, 1, k], 1)
     }
 
     /// Items of the phase.
@@ -150,35 +194,172 @@ impl GradientPlan {
     /// # Safety
     /// `x`, `d` and `g` must be the whole tensors of the plan; items write disjoint parts of `g`.
     pub(crate) unsafe fn run<T: Float>(&self, kernels: &Kernels<T>, item: usize, x: *const T, d: *const T, g: *mut T, add: bool) {
-        let width = kernels.width(self.width_outputs);
         let (group, chunk) = (item / self.chunks, item % self.chunks);
-        let part = |i: usize, n: usize, of: usize| i * n / of;
-        let places = &self.places[part(chunk, self.places.len(), self.chunks)..part(chunk + 1, self.places.len(), self.chunks)];
-        let mut first = !add;
-        for image in group * self.group..((group + 1) * self.group).min(self.images) {
-            let mut row = 0;
-            while row < self.rows {
-                let rows = self.band.min(self.rows - row);
-                for p in places {
-                    // SAFETY: the plan's offsets lie inside the tensors it was made for.
-                    unsafe {
-                        let tile = GradTile {
-                            x: x.add(image * self.x_image + row * self.x_strides[1] + p.x_at),
-                            x_strides: self.x_strides,
-                            d: d.add(image * self.d_image + row * self.d_strides[1] + p.d_at),
-                            d_strides: self.d_strides,
-                            rows,
-                            pixels: self.pixels,
-                            cols: p.cols,
-                            g: g.add(group * self.len + p.g_at),
-                            g_line: self.g_line,
-                            add: !first,
-                        };
-                        width.run_grad(p.lines, p.values, &tile);
+        let part = |i: usize, n: usize, of: usize| i * n / of..(i + 1) * n / of;
+        let places = &self.places[part(chunk, self.places.len(), self.chunks)];
+        let images = group * self.group..((group + 1) * self.group).min(self.images);
+        let blocks = places.iter().map(|p| p.block).min().unwrap_or(0)..places.iter().map(|p| p.block + 1).max().unwrap_or(0);
+        let [ni, nr] = self.band;
+        let pixels = ni * nr * self.full[1];
+        let x_len = self.copied.map_or(0, |[width, pitch]| ni * self.local_rows(nr) * width * pitch);
+        let d_len = if self.packed { blocks.len() * pixels * self.block } else { 0 };
+        let mut x_at = Vec::with_capacity(pixels);
+        let (mut first, mut offsets_of) = (!add, [0, 0]);
+        with_scratch(x_len.next_multiple_of(16) + d_len, |scratch: &mut [T]| {
+            let (x_local, d_local) = scratch.split_at_mut(x_len.next_multiple_of(16));
+            for image in images.clone().step_by(ni) {
+                for row in (0..self.full[0]).step_by(nr) {
+                    let band = Band { image, images: ni.min(images.end - image), row, rows: nr.min(self.full[0] - row) };
+                    if offsets_of != [band.images, band.rows] {
+                        offsets_of = [band.images, band.rows];
+                        self.offsets(&band, &mut x_at);
                     }
+                    // SAFETY: the band lies inside the tensors of the plan.
+                    unsafe {
+                        let x = match self.copied {
+                            Some(size) => {
+                                self.copy_inputs(&band, size, x, x_local);
+                                x_local.as_ptr()
+                            }
+                            None => x.add((image * self.image[0] + row * self.window.stride[0]) * self.image[1] * self.image[2]),
+                        };
+                        if self.packed {
+                            self.pack_gradients(&band, &blocks, d, d_local);
+                        }
+                        let d =
+                            if self.packed { d_local.as_ptr() } else { d.add((image * self.full[0] + row) * self.full[1] * self.full[2]) };
+                        self.sum(kernels, &band, places, blocks.start, x, &x_at, d, g.add(group * self.len), !first);
+                    }
+                    first = false;
                 }
-                first = false;
-                row += rows;
+            }
+        });
+    }
+
+    /// Input rows that `rows` output rows read.
+    fn local_rows(&self, rows: usize) -> usize {
+        (rows - 1) * self.window.stride[0] + self.window.dilation[0] * (self.window.kernel[0] - 1) + 1
+    }
+
+    /// True if the pixels of a band lie row by row, each row of all images, rather than image by image.
+    fn row_by_row(&self) -> bool {
+        self.packed
+    }
+
+    /// The offset of each pixel's inputs.
+    fn offsets(&self, band: &Band, x_at: &mut Vec<usize>) {
+        let [sh, sw] = self.window.stride;
+        let (image, [width, pitch]) = match self.copied {
+            Some(size) => (self.local_rows(band.rows) * size[0] * size[1], size),
+            None => (self.image.iter().product(), [self.image[1], self.image[2]]),
+        };
+        x_at.clear();
+        let mut row = |i: usize, j: usize| x_at.extend((0..self.full[1]).map(|q| i * image + (j * sh * width + q * sw) * pitch));
+        if self.row_by_row() {
+            (0..band.rows).for_each(|j| (0..band.images).for_each(|i| row(i, j)));
+        } else {
+            (0..band.images).for_each(|i| (0..band.rows).for_each(|j| row(i, j)));
+        }
+    }
+
+    /// Copies the inputs of a band with their border of zeros.
+    unsafe fn copy_inputs<T: Float>(&self, band: &Band, [width, pitch]: [usize; 2], x: *const T, local: &mut [T]) {
+        let [h, w, c] = self.image;
+        let [top, left] = self.window.padding;
+        let rows = self.local_rows(band.rows);
+        for (at, line) in local.chunks_exact_mut(width * pitch).take(band.images * rows).enumerate() {
+            let y = band.row * self.window.stride[0] + at % rows;
+            if y < top || y >= h + top {
+                line.fill(T::zero());
+                continue;
+            }
+            // Columns left..right of the local row are inside the image.
+            let right = width.min(left + w);
+            line[..left.min(width) * pitch].fill(T::zero());
+            line[right.max(left.min(width)) * pitch..].fill(T::zero());
+            // SAFETY: the row exists.
+            let from = unsafe { std::slice::from_raw_parts(x.add(((band.image + at / rows) * h + y - top) * w * c), w * c) };
+            if left >= right {
+                continue;
+            }
+            let inside = &mut line[left * pitch..right * pitch];
+            if pitch == c {
+                inside.copy_from_slice(&from[..inside.len()]);
+            } else {
+                inside.chunks_exact_mut(pitch).zip(from.chunks_exact(c)).for_each(|(to, from)| to[..c].copy_from_slice(from));
+            }
+        }
+    }
+
+    /// Packs the output gradients of a band: `[block][pixel][output of the block]`, zeros where there is no output.
+    unsafe fn pack_gradients<T: Float>(&self, band: &Band, blocks: &Range<usize>, d: *const T, local: &mut [T]) {
+        let [oh, ow, k] = self.full;
+        let pixels = band.rows * band.images * ow;
+        for (block, to) in blocks.clone().zip(local.chunks_exact_mut(pixels * self.block)) {
+            let first = block % self.blocks * self.block;
+            let (d_at, cols) = (block / self.blocks * self.outputs + first, self.block.min(self.outputs - first));
+            for (at, to) in to.chunks_exact_mut(ow * self.block).enumerate() {
+                let (row, image) = (band.row + at / band.images, band.image + at % band.images);
+                // SAFETY: the row exists.
+                let from = unsafe { std::slice::from_raw_parts(d.add((image * oh + row) * ow * k), ow * k) };
+                for (to, from) in to.chunks_exact_mut(self.block).zip(from.chunks_exact(k)) {
+                    to[..cols].copy_from_slice(&from[d_at..d_at + cols]);
+                    to[cols..].fill(T::zero());
+                }
+            }
+        }
+    }
+
+    /// The pixels of a band that see no row above or below the image through the kernel rows of a place.
+    fn seen(&self, band: &Band, p: &Place) -> Range<usize> {
+        let row_pixels = band.images * self.full[1];
+        if self.window.padding[0] == 0 || (!self.row_by_row() && band.images > 1) {
+            return 0..band.rows * row_pixels;
+        }
+        let [h, top, stride] = [self.image[0], self.window.padding[0], self.window.stride[0]];
+        let [first, last] = [p.row, p.row + p.lines - 1].map(|r| r * self.window.dilation[0]);
+        let lowest = top.saturating_sub(last).div_ceil(stride);
+        let end = if first >= h + top { 0 } else { (h + top - first).div_ceil(stride) };
+        let from = lowest.saturating_sub(band.row).min(band.rows);
+        from * row_pixels..end.saturating_sub(band.row).clamp(from, band.rows) * row_pixels
+    }
+
+    /// Adds the sums of a band to the gradient, or stores them.
+    unsafe fn sum<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        band: &Band,
+        places: &[Place],
+        first_block: usize,
+        x: *const T,
+        x_at: &[usize],
+        d: *const T,
+        g: *mut T,
+        add: bool,
+    ) {
+        let width = kernels.width(self.outputs);
+        let line = self.window.dilation[0] * self.copied.map_or(self.image[1] * self.image[2], |[width, pitch]| width * pitch);
+        for p in places {
+            let (d_block, d_stride, cols) = if self.packed {
+                ((p.block - first_block) * x_at.len() * self.block, self.block, self.block)
+            } else {
+                (p.d_at, self.full[2], p.cols)
+            };
+            let seen = self.seen(band, p);
+            // SAFETY: the offsets of the plan lie inside the band, the place inside the gradient.
+            unsafe {
+                let tile = GradTile {
+                    x: x.add(p.x_at),
+                    x_line: line,
+                    x_at: &x_at[seen.clone()],
+                    d: d.add(d_block + seen.start * d_stride),
+                    d_stride,
+                    cols,
+                    g: g.add(p.g_at),
+                    g_line: self.g_line,
+                    add,
+                };
+                width.run_grad(p.lines, p.values, &tile);
             }
         }
     }

@@ -51,20 +51,18 @@ pub(crate) struct Tile<'a, T> {
     pub(crate) relu: bool,
 }
 
-/// Arguments of a gradient tile: `lines * values` inputs by one block of outputs, summed over `rows * pixels`.
-pub(crate) struct GradTile<T> {
-    /// First input value of the first pixel.
+/// Arguments of a gradient tile: `lines * values` inputs by one block of outputs, summed over pixels.
+pub(crate) struct GradTile<'a, T> {
+    /// Base of the first line of input values.
     pub(crate) x: *const T,
-    /// From a pixel to the next, a row to the next, a line of values to the next.
-    pub(crate) x_strides: [usize; 3],
+    /// From a line of values to the next.
+    pub(crate) x_line: usize,
+    /// Offset of each pixel from the base.
+    pub(crate) x_at: &'a [usize],
     /// First output gradient of the first pixel.
     pub(crate) d: *const T,
-    /// From a pixel to the next, a row to the next.
-    pub(crate) d_strides: [usize; 2],
-    /// Rows of pixels.
-    pub(crate) rows: usize,
-    /// Pixels of a row.
-    pub(crate) pixels: usize,
+    /// From a pixel to the next.
+    pub(crate) d_stride: usize,
     /// Outputs that exist, at most the block; the others get zero.
     pub(crate) cols: usize,
     /// Gradient of the first value: `[line][value][block]`.
@@ -75,8 +73,43 @@ pub(crate) struct GradTile<T> {
     pub(crate) add: bool,
 }
 
+/// Fewer pixels are over before a line that was asked for has come.
+const FETCH_PIXELS: usize = 16;
+
+/// Arguments of a transposition: `to[j * to_stride + i] = from[i * from_stride + j]`.
+pub(crate) struct Transpose<T> {
+    /// First element.
+    pub(crate) from: *const T,
+    /// From a row to the next.
+    pub(crate) from_stride: usize,
+    /// Rows, and columns, of `from`.
+    pub(crate) size: [usize; 2],
+    /// Where the first element goes.
+    pub(crate) to: *mut T,
+    /// From a row of the result to the next.
+    pub(crate) to_stride: usize,
+}
+
+/// Arguments of products of the rows of weights with one vector: `y[i] = sum over b, k of w[b][i][k] * d[b][k]`.
+pub(crate) struct Dot<T> {
+    /// Weights of the first row: `[blocks][row][width]`.
+    pub(crate) w: *const T,
+    /// From a block to the next.
+    pub(crate) w_block: usize,
+    /// Blocks.
+    pub(crate) blocks: usize,
+    /// Rows.
+    pub(crate) rows: usize,
+    /// Values of a row of a block: a multiple of the lanes of [`Kernels::dot_lanes`].
+    pub(crate) width: usize,
+    /// The vector, `blocks * width` values.
+    pub(crate) d: *const T,
+    /// Where the products go.
+    pub(crate) y: *mut T,
+}
+
 type TileFn<T> = unsafe fn(&Tile<'_, T>);
-type GradFn<T> = unsafe fn(&GradTile<T>);
+type GradFn<T> = unsafe fn(&GradTile<'_, T>);
 
 /// The kernels of one width of block.
 pub struct Width<T: 'static> {
@@ -137,7 +170,7 @@ impl<T: Float> Width<T> {
     ///
     /// # Safety
     /// All pointers of `t` must be valid; `lines` and `values` inside the table.
-    pub(crate) unsafe fn run_grad(&self, lines: usize, values: usize, t: &GradTile<T>) {
+    pub(crate) unsafe fn run_grad(&self, lines: usize, values: usize, t: &GradTile<'_, T>) {
         // SAFETY: the caller's promise; the table was made for this processor.
         unsafe { self.grads[lines - 1][values - 1](t) };
     }
@@ -150,6 +183,8 @@ pub struct Kernels<T: 'static> {
     widths: Vec<Width<T>>,
     pub(super) depthwise: Depthwise<T>,
     column_sum: unsafe fn(*const T, usize, usize, usize, *mut T),
+    transpose: unsafe fn(&Transpose<T>),
+    dot: unsafe fn(&Dot<T>),
     /// The kernels of the backward pass behind a maximum pooling, narrowest vectors first.
     pub(super) winners: Vec<winners::Width<T>>,
     pub(super) winograd: Transforms<T>,
@@ -160,6 +195,34 @@ impl<T: Float> Kernels<T> {
     pub fn width(&self, outputs: usize) -> &Width<T> {
         let widest = self.widths.last().expect("every table has a width");
         self.widths.iter().find(|w| w.block >= outputs).unwrap_or(widest)
+    }
+
+    /// Writes a matrix transposed.
+    ///
+    /// # Safety
+    /// Both matrices must be valid and lie apart.
+    pub(crate) unsafe fn transpose(&self, t: &Transpose<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.transpose)(t) };
+    }
+
+    /// Products of rows of weights with a vector.
+    ///
+    /// # Safety
+    /// All pointers of `t` must be valid, its width a multiple of [`Kernels::dot_lanes`].
+    pub(crate) unsafe fn dot(&self, t: &Dot<T>) {
+        debug_assert!(t.width.is_multiple_of(self.dot_lanes()));
+        // SAFETY: the caller's promise.
+        unsafe { (self.dot)(t) };
+    }
+
+    /// Lanes that the rows of [`Kernels::dot`] must be a multiple of.
+    pub(crate) fn dot_lanes(&self) -> usize {
+        match self.isa {
+            Isa::Avx512 => 16,
+            Isa::Avx2 => 8,
+            Isa::Portable => self.widths[0].block,
+        }
     }
 
     /// `out[k] = sum over pixels of d[p * stride + k]` for `k < cols`.
@@ -191,8 +254,18 @@ unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t:
             }
         }
         let x_at: &[usize; ROWS] = &*t.x_at.as_ptr().cast();
+        for i in 0..ROWS {
+            for v in 0..NV {
+                S::fetch(t.y.wrapping_add(*t.y_at.get_unchecked(i) + v * S::LANES));
+            }
+        }
         let mut w = t.w;
-        for span in t.spans {
+        for (s, span) in t.spans.iter().enumerate() {
+            if let Some(next) = t.spans.get(s + 1).filter(|n| !UNIT && n.len >= FETCH_PIXELS) {
+                for i in 0..ROWS {
+                    S::fetch_to_read(t.x.wrapping_add(x_at[i] + next.start));
+                }
+            }
             let mut x = [t.x; ROWS];
             for i in 0..ROWS {
                 x[i] = if UNIT { t.x.add(x_at[0] + span.start + i) } else { t.x.add(x_at[i] + span.start) };
@@ -258,39 +331,41 @@ unsafe fn store_columns<S: Simd>(rows: *const S::T, stride: usize, t: &Tile<'_, 
 
 #[inline(always)]
 unsafe fn grad_sum<S: Simd, const LINES: usize, const VALUES: usize, const NV: usize, const FULL: bool>(
-    t: &GradTile<S::T>,
+    t: &GradTile<'_, S::T>,
     acc: &mut [[[S::V; NV]; VALUES]; LINES],
 ) {
     // SAFETY: the caller gives valid pointers, on a processor with the instruction set.
     unsafe {
-        for row in 0..t.rows {
-            let mut x = t.x.add(row * t.x_strides[1]);
-            let mut d = t.d.add(row * t.d_strides[1]);
-            for _ in 0..t.pixels {
-                let mut dv = [S::splat(S::T::default()); NV];
-                for v in 0..NV {
-                    let p = d.add(v * S::LANES);
-                    dv[v] = if FULL { S::load(p) } else { load_cols::<S>(p, t.cols.saturating_sub(v * S::LANES)) };
-                }
-                for l in 0..LINES {
-                    for i in 0..VALUES {
-                        let xv = S::splat(*x.add(l * t.x_strides[2] + i));
-                        for v in 0..NV {
-                            acc[l][i][v] = S::fma(xv, dv[v], acc[l][i][v]);
-                        }
+        let mut d = t.d;
+        for at in t.x_at {
+            let x = t.x.add(*at);
+            let mut dv = [S::splat(S::T::default()); NV];
+            for v in 0..NV {
+                let p = d.add(v * S::LANES);
+                dv[v] = if FULL { S::load(p) } else { load_cols::<S>(p, t.cols.saturating_sub(v * S::LANES)) };
+            }
+            for l in 0..LINES {
+                for i in 0..VALUES {
+                    let xv = S::splat(*x.add(l * t.x_line + i));
+                    for v in 0..NV {
+                        acc[l][i][v] = S::fma(xv, dv[v], acc[l][i][v]);
                     }
                 }
-                x = x.add(t.x_strides[0]);
-                d = d.add(t.d_strides[0]);
             }
+            d = d.wrapping_add(t.d_stride);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn grad_tile<S: Simd, const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<S::T>) {
+unsafe fn grad_tile<S: Simd, const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<'_, S::T>) {
     // SAFETY: as `grad_sum`; the gradient holds `LINES` lines of `VALUES` blocks.
     unsafe {
+        for l in if t.x_at.len() < FETCH_PIXELS { 0..0 } else { 0..LINES } {
+            for i in 0..VALUES * NV {
+                S::fetch(t.g.wrapping_add(l * t.g_line + i * S::LANES));
+            }
+        }
         let mut acc = [[[S::splat(S::T::default()); NV]; VALUES]; LINES];
         if t.cols == NV * S::LANES {
             grad_sum::<S, LINES, VALUES, NV, true>(t, &mut acc);
@@ -335,6 +410,71 @@ unsafe fn column_sum<S: Simd>(d: *const S::T, pixels: usize, stride: usize, cols
     }
 }
 
+#[inline(always)]
+unsafe fn transpose<S: Simd>(t: &Transpose<S::T>) {
+    let [rows, columns] = t.size;
+    let at = |i: usize, j: usize| (t.from.wrapping_add(i * t.from_stride + j), t.to.wrapping_add(j * t.to_stride + i));
+    for i in (0..rows).step_by(S::SQUARE) {
+        for j in (0..columns).step_by(S::SQUARE) {
+            let (height, width) = (S::SQUARE.min(rows - i), S::SQUARE.min(columns - j));
+            // SAFETY: inside both matrices, the caller's promise.
+            unsafe {
+                if height == S::SQUARE && width == S::SQUARE {
+                    let (from, to) = at(i, j);
+                    S::transpose(from, t.from_stride, to, t.to_stride);
+                    continue;
+                }
+                for i in i..i + height {
+                    for j in j..j + width {
+                        let (from, to) = at(i, j);
+                        *to = *from;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dot_rows<S: Simd, const ROWS: usize>(t: &Dot<S::T>, row: usize) {
+    // SAFETY: ROWS rows from `row` of every block are valid, the caller's promise.
+    unsafe {
+        let mut acc = [S::splat(S::T::default()); ROWS];
+        for b in 0..t.blocks {
+            let w = t.w.add(b * t.w_block + row * t.width);
+            for v in (0..t.width).step_by(S::LANES) {
+                let d = S::load(t.d.add(b * t.width + v));
+                for i in 0..ROWS {
+                    acc[i] = S::fma(S::load(w.add(i * t.width + v)), d, acc[i]);
+                }
+            }
+        }
+        for i in 0..ROWS {
+            *t.y.add(row + i) = S::sum(acc[i]);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dot<S: Simd>(t: &Dot<S::T>) {
+    let mut row = 0;
+    while row < t.rows {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if row + 16 <= t.rows {
+                dot_rows::<S, 16>(t, row);
+                row += 16;
+            } else if row + 4 <= t.rows {
+                dot_rows::<S, 4>(t, row);
+                row += 4;
+            } else {
+                dot_rows::<S, 1>(t, row);
+                row += 1;
+            }
+        }
+    }
+}
+
 /// A wrapper that compiles a generic kernel with target features.
 macro_rules! featured {
     ($feature:literal, $simd:ty, $t:ty, $module:ident) => {
@@ -347,9 +487,19 @@ macro_rules! featured {
                 unsafe { super::tile::<$simd, ROWS, NV, UNIT>(t) }
             }
             #[target_feature(enable = $feature)]
-            pub(super) unsafe fn grad<const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<$t>) {
+            pub(super) unsafe fn grad<const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<'_, $t>) {
                 // SAFETY: the caller's promise.
                 unsafe { super::grad_tile::<$simd, LINES, VALUES, NV>(t) }
+            }
+            #[target_feature(enable = $feature)]
+            pub(super) unsafe fn transpose(t: &Transpose<$t>) {
+                // SAFETY: the caller's promise.
+                unsafe { super::transpose::<$simd>(t) }
+            }
+            #[target_feature(enable = $feature)]
+            pub(super) unsafe fn dot(t: &Dot<$t>) {
+                // SAFETY: the caller's promise.
+                unsafe { super::dot::<$simd>(t) }
             }
             #[target_feature(enable = $feature)]
             pub(super) unsafe fn column_sum(d: *const $t, pixels: usize, stride: usize, cols: usize, out: *mut $t) {
@@ -363,14 +513,22 @@ featured!("avx2,fma", Avx2, f32, avx2);
 featured!("avx512f,avx512vl,avx512bw,avx512dq,fma", Avx512, f32, avx512);
 
 mod portable {
-    use super::{Float, GradTile, Portable, Tile};
+    use super::{Dot, Float, GradTile, Portable, Tile, Transpose};
     pub(super) unsafe fn tile<T: Float, const N: usize, const ROWS: usize, const NV: usize, const UNIT: bool>(t: &Tile<'_, T>) {
         // SAFETY: the caller's promise.
         unsafe { super::tile::<Portable<T, N>, ROWS, NV, UNIT>(t) }
     }
-    pub(super) unsafe fn grad<T: Float, const N: usize, const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<T>) {
+    pub(super) unsafe fn grad<T: Float, const N: usize, const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<'_, T>) {
         // SAFETY: the caller's promise.
         unsafe { super::grad_tile::<Portable<T, N>, LINES, VALUES, NV>(t) }
+    }
+    pub(super) unsafe fn transpose<T: Float, const N: usize>(t: &Transpose<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { super::transpose::<Portable<T, N>>(t) }
+    }
+    pub(super) unsafe fn dot<T: Float, const N: usize>(t: &Dot<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { super::dot::<Portable<T, N>>(t) }
     }
     pub(super) unsafe fn column_sum<T: Float, const N: usize>(d: *const T, pixels: usize, stride: usize, cols: usize, out: *mut T) {
         // SAFETY: the caller's promise.
@@ -399,6 +557,8 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
         ],
         depthwise: depthwise::portable::<T, N>(),
         column_sum: portable::column_sum::<T, N>,
+        transpose: portable::transpose::<T, N>,
+        dot: portable::dot::<T, N>,
         winners: winners::portable::<T, N>(),
         winograd: transform::portable::<T, N>(),
     }
@@ -441,6 +601,8 @@ fn avx2_kernels() -> Kernels<f32> {
         ],
         depthwise: depthwise::avx2(),
         column_sum: avx2::column_sum,
+        transpose: avx2::transpose,
+        dot: avx2::dot,
         winners: winners::avx2(),
         winograd: transform::AVX2,
     }
@@ -471,6 +633,8 @@ fn avx512_kernels() -> Kernels<f32> {
         widths: vec![narrow_width(), one, two],
         depthwise: depthwise::avx512(),
         column_sum: avx512::column_sum,
+        transpose: avx512::transpose,
+        dot: avx512::dot,
         winners: winners::avx512(),
         winograd: transform::AVX512,
     }

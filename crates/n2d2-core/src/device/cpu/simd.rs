@@ -37,6 +37,34 @@ pub(crate) trait Simd {
     unsafe fn not_zero(v: Self::V) -> u64;
     /// Which of the first `n <= LANES` indices are `first, first + 1, ...`; nothing behind them is read.
     unsafe fn equals_ramp(p: *const u32, n: usize, first: u32) -> u64;
+    /// Asks for the cache line at `p`, which will be written; any address will do.
+    #[inline(always)]
+    unsafe fn fetch(_p: *const Self::T) {}
+    /// The same for reading.
+    #[inline(always)]
+    unsafe fn fetch_to_read(_p: *const Self::T) {}
+    /// The sum of all lanes, in a fixed order.
+    #[inline(always)]
+    unsafe fn sum(v: Self::V) -> Self::T {
+        let mut sum = Self::T::default();
+        for i in 0..Self::LANES {
+            // SAFETY: a vector is its lanes in memory.
+            sum += unsafe { *(&raw const v).cast::<Self::T>().add(i) };
+        }
+        sum
+    }
+    /// Rows and columns of [`Simd::transpose`].
+    const SQUARE: usize;
+    /// `to[j * to_stride + i] = from[i * from_stride + j]` for a square of [`Simd::SQUARE`].
+    #[inline(always)]
+    unsafe fn transpose(from: *const Self::T, from_stride: usize, to: *mut Self::T, to_stride: usize) {
+        for i in 0..Self::SQUARE {
+            for j in 0..Self::SQUARE {
+                // SAFETY: inside the squares, the caller's promise.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
+            }
+        }
+    }
 }
 
 /// Arrays that the compiler vectorises.
@@ -46,6 +74,7 @@ impl<T: Float, const N: usize> Simd for Portable<T, N> {
     type T = T;
     type V = [T; N];
     const LANES: usize = N;
+    const SQUARE: usize = 8;
 
     #[inline(always)]
     unsafe fn splat(v: T) -> [T; N] {
@@ -151,6 +180,7 @@ mod x86 {
         type T = f32;
         type V = __m256;
         const LANES: usize = 8;
+        const SQUARE: usize = 8;
 
         #[inline(always)]
         unsafe fn splat(v: f32) -> __m256 {
@@ -231,6 +261,41 @@ mod x86 {
                 _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, ramp))) as u64 & used
             }
         }
+        #[inline(always)]
+        unsafe fn fetch(p: *const f32) {
+            // SAFETY: a hint, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) };
+        }
+        #[inline(always)]
+        unsafe fn fetch_to_read(p: *const f32) {
+            // SAFETY: a hint, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            // SAFETY: eight rows of eight values on both sides, the caller's promise.
+            unsafe {
+                let r: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * from_stride)));
+                // Pairs of rows, then fours, then halves.
+                let mut pairs = [r[0]; 8];
+                let mut fours = [r[0]; 8];
+                for i in 0..4 {
+                    pairs[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+                    pairs[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+                }
+                for i in 0..2 {
+                    for j in 0..2 {
+                        let (low, high) = (pairs[4 * i + j], pairs[4 * i + 2 + j]);
+                        fours[4 * i + 2 * j] = _mm256_shuffle_ps::<0x44>(low, high);
+                        fours[4 * i + 2 * j + 1] = _mm256_shuffle_ps::<0xee>(low, high);
+                    }
+                }
+                for j in 0..4 {
+                    _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(fours[j], fours[4 + j]));
+                    _mm256_storeu_ps(to.add((j + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(fours[j], fours[4 + j]));
+                }
+            }
+        }
     }
 
     /// The mask of the first `n` of sixteen lanes.
@@ -243,6 +308,7 @@ mod x86 {
         type T = f32;
         type V = __m512;
         const LANES: usize = 16;
+        const SQUARE: usize = 8;
 
         #[inline(always)]
         unsafe fn splat(v: f32) -> __m512 {
@@ -308,6 +374,26 @@ mod x86 {
                 let v = _mm512_maskz_loadu_epi32(mask16(n), p.cast());
                 u64::from(_mm512_mask_cmpeq_epi32_mask(mask16(n), v, ramp))
             }
+        }
+        #[inline(always)]
+        unsafe fn fetch(p: *const f32) {
+            // SAFETY: a hint, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) };
+        }
+        #[inline(always)]
+        unsafe fn fetch_to_read(p: *const f32) {
+            // SAFETY: a hint, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
+        }
+        #[inline(always)]
+        unsafe fn sum(v: __m512) -> f32 {
+            // SAFETY: see above.
+            unsafe { _mm512_reduce_add_ps(v) }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            // SAFETY: the caller's promise.
+            unsafe { Avx2::transpose(from, from_stride, to, to_stride) };
         }
     }
 }
