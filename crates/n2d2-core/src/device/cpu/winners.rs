@@ -30,6 +30,9 @@ const IMAGE_BYTES: usize = 20 * 1024;
 /// Most images whose winners are summed together.
 const MOST_IMAGES: usize = 4;
 
+/// The place of a lane without a weight.
+const NO_WEIGHT: u32 = u32::MAX;
+
 /// A block of the kernel window.
 #[derive(Debug, Clone)]
 struct Block {
@@ -132,7 +135,7 @@ impl Cut {
         (slice * self.vectors + block.before) * self.lanes * outputs
     }
 
-    /// For each lane of a block the channel and tap `[c, r, s]` of its weight, if it has one.
+    /// The channel and tap `[c, r, s]` of the weight in each lane of a block, if it has one.
     fn places<'a>(&'a self, slice: usize, b: &'a Block, [c, kw]: [usize; 2]) -> impl Iterator<Item = Option<[usize; 3]>> + 'a {
         (0..b.lines * b.vectors * self.lanes).map(move |i| {
             let (l, v) = (i / self.lanes / b.vectors, b.vector + i / self.lanes % b.vectors);
@@ -146,6 +149,19 @@ impl Cut {
             let tap = if self.rows_of_taps { [b.tap[0] + l, column] } else { [b.tap[0], b.tap[1] + l] };
             (channel < c && tap[1] < kw).then_some([channel, tap[0], tap[1]])
         })
+    }
+
+    /// For the lanes of all slices and blocks, where in a block of `outputs` outputs the weight of the first output lies:
+    /// `[r][s][c][output]`.
+    fn weight_places(&self, [c, kw]: [usize; 2], outputs: usize) -> Vec<u32> {
+        let at = |[ch, r, s]: [usize; 3]| (((r * kw + s) * c + ch) * outputs) as u32;
+        let of_slice = |s: usize| self.blocks.iter().flat_map(move |b| self.places(s, b, [c, kw]));
+        (0..self.slices).flat_map(of_slice).map(|place| place.map_or(NO_WEIGHT, at)).collect()
+    }
+
+    /// The part of such places that belongs to a block.
+    fn part<'a>(&self, places: &'a [u32], slice: usize, b: &Block) -> &'a [u32] {
+        &places[(slice * self.vectors + b.before) * self.lanes..][..b.lines * b.vectors * self.lanes]
     }
 }
 
@@ -183,6 +199,9 @@ pub struct Winners<T: Float> {
     positions: usize,
     spread: Cut,
     sum: Cut,
+    /// Where the weights of both lie in a block of outputs.
+    spread_places: Vec<u32>,
+    sum_places: Vec<u32>,
     /// Outputs of a block of weights.
     outputs_block: usize,
     /// Images whose winners are summed together, and parts of the positions of an image.
@@ -218,7 +237,10 @@ impl<T: Float> Winners<T> {
         let largest = spread.blocks.iter().map(|b| b.lines * b.vectors).max().unwrap_or(1) * spread.lanes * size_of::<T>();
         let blocks = outputs.div_ceil((WEIGHT_BYTES / largest).clamp(1, 64));
         let slice_bytes = sum.slice * size_of::<T>();
+        let weights_block = kernels.width(outputs).block;
         Winners {
+            spread_places: spread.weight_places([c, kw], weights_block),
+            sum_places: sum.weight_places([c, kw], weights_block),
             kernels,
             window: *window,
             image,
@@ -236,7 +258,7 @@ impl<T: Float> Winners<T> {
     /// at most a third of them. Depends on the sizes only.
     pub fn wins(window: &Window, n: usize, [h, w, c]: [usize; 3], [oh, ow, outputs]: [usize; 3]) -> bool {
         // Measured: a window of few taps does not pay for the choice, and few pixels not for the layout of the weights.
-        let enough = window.kernel[0] * window.kernel[1] > 4 && n * oh * ow >= 256;
+        let enough = window.kernel[0] * window.kernel[1] > 4 && n * oh * ow >= 64;
         // A slice of a larger image does not stay in the second-level cache.
         let slice = (h + 2 * window.padding[0]) * (w + 2 * window.padding[1]) * c.clamp(8, 16) * size_of::<T>();
         enough && oh * ow * outputs <= 1 << 31 && slice <= 512 * 1024
@@ -257,11 +279,6 @@ impl<T: Float> Winners<T> {
         self.spread.slices
     }
 
-    /// Offset of the weight `[output, c, r, s]` in blocks of `block` outputs: `[block][r][s][c][output of the block]`.
-    fn weight_at(&self, block: usize, [c, r, s]: [usize; 3]) -> usize {
-        ((r * self.window.kernel[1] + s) * self.image[2] + c) * block
-    }
-
     fn weights_block(&self) -> (usize, usize) {
         let block = self.kernels.width(self.outputs).block;
         (block, block * self.image[2] * self.window.kernel[0] * self.window.kernel[1])
@@ -276,14 +293,15 @@ impl<T: Float> Winners<T> {
         for b in &cut.blocks {
             let len = b.lines * b.vectors * cut.lanes;
             let first = cut.first(outputs, item, b) - cut.first(outputs, item, &cut.blocks[0]);
-            let to = &mut packed[first..first + outputs * len];
-            for (i, place) in cut.places(item, b, [self.image[2], self.window.kernel[1]]).enumerate() {
-                let values = to[i..].iter_mut().step_by(len);
-                match place {
-                    None => values.for_each(|v| *v = T::zero()),
-                    Some(place) => {
-                        let at = self.weight_at(block, place);
-                        values.enumerate().for_each(|(k, v)| *v = weights[k / block * stride + at + k % block]);
+            let places = cut.part(&self.spread_places, item, b);
+            let parts = packed[first..first + outputs * len].chunks_mut(block * len);
+            for (to, weights) in parts.zip(weights.chunks_exact(stride)) {
+                let n = to.len() / len;
+                for (i, place) in places.iter().enumerate() {
+                    let to = to[i..].iter_mut().step_by(len);
+                    match *place {
+                        NO_WEIGHT => to.for_each(|v| *v = T::zero()),
+                        place => to.zip(&weights[place as usize..][..n]).for_each(|(v, w)| *v = *w),
                     }
                 }
             }
@@ -559,9 +577,8 @@ impl<T: Float> Winners<T> {
                 for b in &cut.blocks {
                     let len = b.lines * b.vectors * cut.lanes;
                     let from = &part[cut.first(outputs, s, b) + first * len..][..n * len];
-                    for (i, place) in cut.places(s, b, [self.image[2], self.window.kernel[1]]).enumerate() {
-                        let Some(place) = place else { continue };
-                        let to = &mut gradient[self.weight_at(block, place)..][..n];
+                    for (i, place) in cut.part(&self.sum_places, s, b).iter().enumerate().filter(|(_, p)| **p != NO_WEIGHT) {
+                        let to = &mut gradient[*place as usize..][..n];
                         to.iter_mut().zip(from[i..].iter().step_by(len)).for_each(|(g, v)| *g += *v);
                     }
                 }
