@@ -10,6 +10,7 @@ use n2d2_core::device::cpu::{Kernels, Window, Winners, kernels_f32, set_threads}
 use n2d2_core::graph::{Unit, Var};
 use n2d2_core::{Config, Tensor, config, random};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 fn main() {
     divan::main();
@@ -81,6 +82,38 @@ fn noise(len: usize, seed: u64) -> Vec<f32> {
     (0..len as u64).map(|i| 2.0 * stream.uniform(i) - 1.0).collect()
 }
 
+/// Values that begin at a cache line, as those of tensors do.
+struct Aligned {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+impl Aligned {
+    fn zeros(len: usize) -> Self {
+        Aligned { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: a line is sixteen values, and there are enough lines.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
 /// Everything of a pass over the winners.
 struct Pass {
     winners: Winners<f32>,
@@ -113,8 +146,8 @@ impl Pass {
         }
     }
 
-    fn packed(&self) -> Vec<f32> {
-        let mut packed = vec![0.0; self.winners.packed_len()];
+    fn packed(&self) -> Aligned {
+        let mut packed = Aligned::zeros(self.winners.packed_len());
         self.pack(&mut packed);
         packed
     }
@@ -130,7 +163,7 @@ impl Pass {
 fn data(bencher: Bencher<'_, '_>, l: &Layer) {
     let pass = Pass::new(l);
     let packed = pass.packed();
-    let mut gx = vec![0.0; pass.x.len()];
+    let mut gx = Aligned::zeros(pass.x.len());
     bencher.counter(l.flops()).bench_local(|| {
         // SAFETY: the gradient of the whole batch.
         unsafe { pass.winners.data(0..l.batch, &packed, &pass.d, &pass.at, gx.as_mut_ptr()) }
@@ -140,7 +173,7 @@ fn data(bencher: Bencher<'_, '_>, l: &Layer) {
 #[divan::bench(args = LAYERS)]
 fn weights(bencher: Bencher<'_, '_>, l: &Layer) {
     let pass = Pass::new(l);
-    let mut sums = vec![0.0; pass.winners.sums_len()];
+    let mut sums = Aligned::zeros(pass.winners.sums_len());
     bencher.counter(l.flops()).bench_local(|| pass.winners.weights(0..l.batch, &pass.x, &pass.d, &pass.at, &mut sums));
 }
 
