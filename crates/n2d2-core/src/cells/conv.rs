@@ -159,7 +159,7 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let full = self.prepare(f)?;
-        self.convolution.winograd.stop();
+        self.convolution.winograd.stop(f.learn);
         let plain = !self.is_sub_sampled() && f.activation.is_none_or(crate::activation::ActivationFn::is_relu);
         if plain
             && !f.learn

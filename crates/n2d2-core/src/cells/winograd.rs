@@ -4,13 +4,19 @@ use super::{Param, Phase};
 use crate::device::cpu::{Kernels, Window, Winograd, WinogradJob};
 use crate::tensor::{Float, Tensor};
 
-/// Where the sweep runs by Winograd's algorithm: its plan, the transformed weights and their version.
+/// Transformed weights and the version they were made from.
+struct Transformed<T: Float> {
+    u: Tensor<T>,
+    version: u64,
+}
+
+/// Where the sweep runs by Winograd's algorithm: its plan and the transformed weights.
 pub(super) struct WinogradSweep<T: Float> {
     plan: Option<Winograd<T>>,
     /// The sizes that the plan was made for (or that have none).
     sizes: (usize, [usize; 3], [usize; 3]),
-    u: Tensor<T>,
-    version: u64,
+    /// Of both variants: the last batch of a data set may be small enough for the other one.
+    transformed: [Transformed<T>; 2],
     /// Transformed inputs, from one phase to the next.
     v: Tensor<T>,
     active: bool,
@@ -19,11 +25,15 @@ pub(super) struct WinogradSweep<T: Float> {
 impl<T: Float> WinogradSweep<T> {
     pub(super) fn new() -> Self {
         let empty = || Tensor::zeros(&[0]);
-        WinogradSweep { plan: None, sizes: (0, [0; 3], [0; 3]), u: empty(), version: 0, v: empty(), active: false }
+        let transformed = [(); 2].map(|()| Transformed { u: empty(), version: 0 });
+        WinogradSweep { plan: None, sizes: (0, [0; 3], [0; 3]), transformed, v: empty(), active: false }
     }
 
-    /// Turns the sweep off until the next [`WinogradSweep::begin`].
-    pub(super) fn stop(&mut self) {
+    /// Turns the sweep off until the next [`WinogradSweep::begin`]. Learning changes the weights, so the transformed ones go.
+    pub(super) fn stop(&mut self, learn: bool) {
+        if learn && self.plan.is_some() {
+            *self = Self::new();
+        }
         self.active = false;
     }
 
@@ -36,21 +46,17 @@ impl<T: Float> WinogradSweep<T> {
         weights: &Param<T>,
     ) -> Option<Vec<Phase>> {
         if self.sizes != sizes {
-            let before = self.plan.as_ref().map(Winograd::variant);
             self.plan = Winograd::chosen(kernels, window, n, image, full);
             self.sizes = sizes;
-            if self.plan.as_ref().map(Winograd::variant) != before {
-                self.version = 0;
-            }
         }
         let plan = self.plan.as_ref()?;
         self.active = true;
-        if self.u.len() != plan.weights_len() {
-            self.u = Tensor::uninit(&[plan.weights_len()]);
-            self.version = 0;
+        let of_variant = &mut self.transformed[plan.variant() as usize];
+        if of_variant.u.len() != plan.weights_len() {
+            *of_variant = Transformed { u: Tensor::uninit(&[plan.weights_len()]), version: 0 };
         }
         self.v = Tensor::uninit(&[plan.transformed_len()]);
-        let weight_items = if self.version == weights.version { 0 } else { plan.weight_items() };
+        let weight_items = if of_variant.version == weights.version { 0 } else { plan.weight_items() };
         Some(vec![
             Phase::compute(weight_items, 8 * plan.weights_len()).before(),
             Phase::compute(plan.transform_items(), 8 * plan.transformed_len()).by_image(plan.block_images()),
@@ -61,13 +67,14 @@ impl<T: Float> WinogradSweep<T> {
     /// Computes an item of a phase; false if the sweep is off.
     pub(super) fn run(&self, phase: usize, item: usize, x: &Tensor<T>, weights: &Param<T>, bias: &[T], relu: bool, y: &Tensor<T>) -> bool {
         let Some(plan) = self.plan.as_ref().filter(|_| self.active) else { return false };
+        let u = &self.transformed[plan.variant() as usize].u;
         if phase == 0 {
             let from = weights.value.part(0, weights.layout.len);
             // SAFETY: `begin` made room; items write disjoint parts.
-            unsafe { plan.transform_weights(item, self.u.as_ptr(), |at| from[weights.layout.at(&at)]) };
+            unsafe { plan.transform_weights(item, u.as_ptr(), |at| from[weights.layout.at(&at)]) };
             return true;
         }
-        let (x, u, v, y) = (x.part(0, x.len()), self.u.part(0, self.u.len()), self.v.as_ptr(), y.as_ptr());
+        let (x, u, v, y) = (x.part(0, x.len()), u.part(0, u.len()), self.v.as_ptr(), y.as_ptr());
         let job = WinogradJob { plan, x, u, bias, residual: &[], relu, v, y };
         // SAFETY: `begin` made room for `v`, and `y` has the plan's size; items of a phase write disjoint parts.
         unsafe { if phase == 1 { job.transform(item) } else { job.run(item) } }
@@ -76,10 +83,11 @@ impl<T: Float> WinogradSweep<T> {
 
     /// Ends a phase.
     pub(super) fn end(&mut self, phase: usize, weights: &Param<T>) {
-        if self.active && phase == 0 {
-            self.version = weights.version;
+        let Some(plan) = self.plan.as_ref().filter(|_| self.active) else { return };
+        if phase == 0 {
+            self.transformed[plan.variant() as usize].version = weights.version;
         }
-        if self.active && phase == 2 {
+        if phase == 2 {
             self.v = Tensor::zeros(&[0]);
         }
     }

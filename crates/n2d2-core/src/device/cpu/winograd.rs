@@ -256,20 +256,30 @@ impl<T: Float> Winograd<T> {
         let g = weight_matrix(n);
         let start = item * self.weight_group();
         for c in 0..self.image[2] {
-            for k in 0..self.group {
-                let o = item * self.group + k;
-                let taps = |r: usize, s: usize| if o < self.full[2] { weight([o, c, r, s]).as_f64() } else { 0.0 };
-                // [tap row][position column]
-                let rows: [[f64; 6]; 3] = std::array::from_fn(|r| {
-                    let t = [taps(r, 0), taps(r, 1), taps(r, 2)];
-                    std::array::from_fn(|j| g.get(j).map_or(0.0, |g| g[0] * t[0] + g[1] * t[1] + g[2] * t[2]))
-                });
-                for (i, g) in g.iter().enumerate() {
-                    for j in 0..n {
-                        let v = g[0] * rows[0][j] + g[1] * rows[1][j] + g[2] * rows[2][j];
+            // A line of outputs at a time: positions lie a power of two apart, and lines written in parts would be lost between.
+            for k in (0..self.group).step_by(VECTOR) {
+                let lanes = VECTOR.min(self.group - k);
+                let mut taps = [[0.0; VECTOR]; 9];
+                for lane in 0..lanes.min(self.full[2].saturating_sub(item * self.group + k)) {
+                    for (tap, values) in taps.iter_mut().enumerate() {
+                        values[lane] = weight([item * self.group + k + lane, c, tap / 3, tap % 3]).as_f64();
+                    }
+                }
+                for j in 0..n {
+                    let mut rows = [[0.0; VECTOR]; 3];
+                    for r in 0..3 {
+                        for lane in 0..VECTOR {
+                            rows[r][lane] = g[j][0] * taps[3 * r][lane] + g[j][1] * taps[3 * r + 1][lane] + g[j][2] * taps[3 * r + 2][lane];
+                        }
+                    }
+                    for i in 0..n {
+                        let mut values = [T::zero(); VECTOR];
+                        for lane in 0..VECTOR {
+                            values[lane] = T::of(g[i][0] * rows[0][lane] + g[i][1] * rows[1][lane] + g[i][2] * rows[2][lane]);
+                        }
                         let at = start + ((i * n + j) * self.image[2] + c) * self.group + k;
                         // SAFETY: inside the part of this group.
-                        unsafe { *u.add(at) = T::of(v) };
+                        unsafe { u.add(at).copy_from_nonoverlapping(values.as_ptr(), lanes) };
                     }
                 }
             }
