@@ -58,17 +58,22 @@ impl Rectifier {
     }
 }
 
+/// False for what is not a number, so that it stays visible.
+#[inline(always)]
+fn is_negative<T: Float>(v: T) -> bool {
+    v < T::zero()
+}
+
 vectorised! {
     fn plain_forward<T: Float>(y: &mut [T]) {
         for v in y {
-            // A comparison instead of max keeps NaN visible.
-            *v = if *v < T::zero() { T::zero() } else { *v };
+            *v = v.only_if(!is_negative(*v));
         }
     }
 
     fn plain_backward<T: Float>(y: &[T], d: &mut [T]) {
         for (d, y) in d.iter_mut().zip(y) {
-            *d = if *y > T::zero() { *d } else { T::zero() };
+            *d = d.only_if(*y > T::zero());
         }
     }
 

@@ -43,6 +43,12 @@ impl Saturation {
     }
 }
 
+/// False for what is not a number.
+#[inline(always)]
+fn reaches<T: Float>(y: T, limit: T) -> bool {
+    y.abs() >= limit
+}
+
 vectorised! {
     /// Holds values between `-limit` and `limit`; comparisons instead of min and max keep NaN visible.
     pub(super) fn clamp<T: Float>(limit: T, y: &mut [T]) {
@@ -55,7 +61,7 @@ vectorised! {
     /// Stops the gradient where an output has reached the limit.
     pub(super) fn gate<T: Float>(limit: T, y: &[T], d: &mut [T]) {
         for (d, y) in d.iter_mut().zip(y) {
-            *d = if y.abs() >= limit { T::zero() } else { *d };
+            *d = d.only_if(!reaches(*y, limit));
         }
     }
 }

@@ -232,7 +232,7 @@ vectorised! {
         let n = means.len();
         for (x, gy) in x.chunks(n).zip(gy.chunks_mut(n)) {
             for ((((d, x), m), a), b) in gy.iter_mut().zip(x).zip(means).zip(factors).zip(biases) {
-                *d = if (*x - *m) * *a + *b > T::zero() { *d } else { T::zero() };
+                *d = d.only_if((*x - *m) * *a + *b > T::zero());
             }
         }
     }
