@@ -1,8 +1,8 @@
 //! `Activation`: copies its inputs, concatenated along channels, so that an activation can be applied to the copy.
 //!
-//! Shapes: `[n, c, h, w]` to the same. The function itself is applied by the executor, as for every cell.
+//! Shapes: `[n, c, h, w]` to the same. The function is applied to each block as it is copied.
 
-use super::{Cell, Frame, Phase};
+use super::{Cell, Frame, Parts, Phase};
 use crate::config::Config;
 use crate::error::Result;
 use crate::tensor::{Float, Shape};
@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 
 /// Elements of an item.
 const ITEM: usize = 16 * 1024;
+/// Elements that are copied and activated at once, in the first cache.
+const BLOCK: usize = 2048;
 
 /// A copy of the input, for its activation.
 pub struct Activation<T: Float>(PhantomData<T>);
@@ -34,26 +36,46 @@ impl<T: Float> Cell<T> for Activation<T> {
         Ok(inputs[0].to_vec())
     }
 
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+
+    fn fuses_deactivation(&self) -> bool {
+        true
+    }
+
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        Ok(vec![Phase::streaming(f.output.len().div_ceil(ITEM), f.output.len())])
+        Ok(vec![Parts::new(f.output.shape(), ITEM, 1).phase(2 * f.output.len())])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
-        let (start, len) = (item * ITEM, ITEM.min(f.output.len() - item * ITEM));
-        // SAFETY: items are disjoint.
-        unsafe { f.output.part_mut(start, len) }.copy_from_slice(f.inputs[0].part(start, len));
+        let (first, n) = Parts::new(f.output.shape(), ITEM, 1).part(item);
+        for start in (first..first + n).step_by(BLOCK) {
+            let len = BLOCK.min(first + n - start);
+            // SAFETY: items are disjoint.
+            let y = unsafe { f.output.part_mut(start, len) };
+            y.copy_from_slice(f.inputs[0].part(start, len));
+            if let Some(activation) = f.activation {
+                activation.forward(y);
+            }
+        }
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
-        let items = if f.grad_inputs[0].is_some() { f.output.len().div_ceil(ITEM) } else { 0 };
-        Ok(vec![Phase::streaming(items, f.output.len())])
+        Ok(vec![Parts::new(f.output.shape(), ITEM, 1).phase(2 * f.output.len())])
     }
 
     fn backward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
-        let Some(gx) = &f.grad_inputs[0] else { return };
-        let (start, len) = (item * ITEM, ITEM.min(gx.len() - item * ITEM));
-        // SAFETY: items are disjoint.
-        unsafe { gx.part_mut(start, len) }.copy_from_slice(f.gy().part(start, len));
+        let (first, n) = Parts::new(f.output.shape(), ITEM, 1).part(item);
+        for start in (first..first + n).step_by(BLOCK) {
+            let len = BLOCK.min(first + n - start);
+            // SAFETY: items are disjoint, and each element is met once.
+            let gy = unsafe { f.deactivated(start, len) };
+            if let Some(gx) = &f.grad_inputs[0] {
+                // SAFETY: items are disjoint.
+                unsafe { gx.part_mut(start, len) }.copy_from_slice(gy);
+            }
+        }
     }
 }
 

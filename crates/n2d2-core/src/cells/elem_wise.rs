@@ -14,7 +14,7 @@
 //!
 //! Shapes: any number of `[n, c, h, w]` to the same. Source: ONNX `Sum`, `Mul`, `Max`. Not supported: broadcasting.
 
-use super::{Cell, Frame, Inputs, Phase};
+use super::{Cell, Frame, Inputs, Parts, Phase};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape};
@@ -167,27 +167,6 @@ impl<T: Float> ElemWise<T> {
     }
 }
 
-/// How the elements of a batch are cut: blocks of images, or several items an image.
-fn cut(shape: &[usize]) -> (usize, usize, usize) {
-    let (images, len) = (shape[0].max(1), shape.iter().product::<usize>() / shape[0].max(1));
-    let block = (ITEM / len.max(1)).clamp(1, images).next_power_of_two();
-    let split = if block > 1 { 1 } else { len.div_ceil(ITEM) };
-    (len, block, split)
-}
-
-/// First element of an item, and of the next.
-fn elements(item: usize, shape: &[usize]) -> std::ops::Range<usize> {
-    let (len, block, split) = cut(shape);
-    let (first, k) = (item / split * block, item % split);
-    let n = block.min(shape[0] - first) * len;
-    first * len + k * n / split..first * len + (k + 1) * n / split
-}
-
-fn phase(shape: &[usize], tensors: usize) -> Phase {
-    let (len, block, split) = cut(shape);
-    Phase::streaming(shape[0].div_ceil(block) * split, shape[0] * len * tensors).by_image(block)
-}
-
 vectorised! {
     fn sum_of_two<T: Float>(w: [T; 2], s: [T; 2], a: &[T], b: &[T], y: &mut [T]) {
         for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
@@ -307,25 +286,25 @@ impl<T: Float> Cell<T> for ElemWise<T> {
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         self.repeat_coefficients(f.output.shape()[1]);
-        Ok(vec![phase(f.output.shape(), f.inputs.len() + 1)])
+        Ok(vec![Parts::new(f.output.shape(), ITEM, 1).phase(f.output.len() * (f.inputs.len() + 1))])
     }
 
     fn forward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
-        let all = elements(item, f.output.shape());
-        for start in all.clone().step_by(BLOCK) {
-            self.combine(start, BLOCK.min(all.end - start), f);
+        let (first, n) = Parts::new(f.output.shape(), ITEM, 1).part(item);
+        for start in (first..first + n).step_by(BLOCK) {
+            self.combine(start, BLOCK.min(first + n - start), f);
         }
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         self.repeat_coefficients(f.output.shape()[1]);
-        Ok(vec![phase(f.output.shape(), f.inputs.len() + 1)])
+        Ok(vec![Parts::new(f.output.shape(), ITEM, 1).phase(f.output.len() * (f.inputs.len() + 1))])
     }
 
     fn backward(&self, _: usize, item: usize, f: &Frame<'_, T>) {
-        let all = elements(item, f.output.shape());
-        for start in all.clone().step_by(BLOCK) {
-            self.spread(start, BLOCK.min(all.end - start), f);
+        let (first, n) = Parts::new(f.output.shape(), ITEM, 1).part(item);
+        for start in (first..first + n).step_by(BLOCK) {
+            self.spread(start, BLOCK.min(first + n - start), f);
         }
     }
 }
