@@ -11,6 +11,8 @@ use std::sync::{Arc, MutexGuard};
 /// Elements of an item at least, and items at most beyond that: every value moves by itself, so the cut changes no bit.
 const CHUNK: usize = 2048;
 const ITEMS: usize = 256;
+/// Elements that move in less time than another thread needs to fetch them.
+const SERIAL: usize = 64 * 1024;
 /// Parameters begin at a multiple of this many elements of the sweep, so that vectors stay aligned.
 const ALIGN: usize = 16;
 
@@ -82,7 +84,8 @@ fn sweep<T: Float>(units: &mut [(MutexGuard<'_, Inner<T>>, usize)]) -> Result<()
         Ok(())
     });
     let chunk = end.div_ceil(ITEMS).max(CHUNK).next_multiple_of(ALIGN);
-    parallel_for(end.div_ceil(chunk), end / 3, &|item| {
+    let cost_ns = if end <= SERIAL { 0 } else { end / 4 };
+    parallel_for(end.div_ceil(chunk), cost_ns, &|item| {
         let (from, to) = (item * chunk, (item + 1) * chunk);
         let at = moves.partition_point(|m| m.first <= from) - 1;
         for m in moves[at..].iter().take_while(|m| m.first < to) {
