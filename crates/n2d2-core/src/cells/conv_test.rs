@@ -176,19 +176,22 @@ fn doubles_agree_with_the_definition() {
 
 #[test]
 fn bits_do_not_depend_on_the_threads() {
-    let case = Case(3, 24, [3, 3], [1, 1], [1, 1], [1, 1], 1, 9, [14, 15]);
-    let results: Vec<_> = [1, 2, 4]
-        .iter()
-        .map(|threads| {
-            let _turn = crate::device::cpu::one_at_a_time(*threads);
-            let mut cell = Conv::<f32>::new(&config(case)).unwrap();
-            cell.params[0].assign(&random(24 * 27, 2).iter().map(|v| *v as f32).collect::<Vec<_>>()).unwrap();
-            let x = Tensor::from_vec(random(9 * 3 * 14 * 15, 1).iter().map(|v| *v as f32).collect(), &[9, 3, 14, 15]).unwrap();
-            let (y, gx) = run(&mut cell, &x, &random(9 * 24 * 14 * 15, 4));
-            (y, gx, cell.params[0].grad_to_vec(), cell.params[1].grad_to_vec())
-        })
-        .collect();
-    assert!(results[0] == results[1] && results[0] == results[2]);
+    for case in [Case(3, 24, [3, 3], [1, 1], [1, 1], [1, 1], 1, 9, [14, 15]), Case(64, 200, [3, 3], [1, 1], [1, 1], [1, 1], 1, 5, [5, 4])] {
+        let Case(c, k, .., n, [h, w]) = case;
+        let single = |values: Vec<f64>| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
+        let results: Vec<_> = [1, 2, 4]
+            .iter()
+            .map(|threads| {
+                let _turn = crate::device::cpu::one_at_a_time(*threads);
+                let mut cell = Conv::<f32>::new(&config(case)).unwrap();
+                cell.params[0].assign(&single(random(k * c * 9, 2))).unwrap();
+                let x = Tensor::from_vec(single(random(n * c * h * w, 1)), &[n, c, h, w]).unwrap();
+                let (y, gx) = run(&mut cell, &x, &random(n * k * h * w, 4));
+                (y, gx, cell.params[0].grad_to_vec(), cell.params[1].grad_to_vec())
+            })
+            .collect();
+        assert!(results[0] == results[1] && results[0] == results[2], "{case:?}");
+    }
 }
 
 #[test]
