@@ -77,7 +77,7 @@ const CELLS: &[Cell] = &[
     Cell { name: "depthwise stride 2", kind: "Conv", config: |c| depthwise(c, 2), inputs: 1, relu: false, moved: [[1, 1], [2, 2]] },
 ];
 
-/// `[batch, channels, height, width]`: MobileNet and ResNet at 32x32 (batch 64) and at 224x224 (batch 8).
+/// `[batch, channels, height, width]`: `MobileNet` and `ResNet` at 32x32 (batch 64) and at 224x224 (batch 8).
 const SHAPES: &[[usize; 4]] = &[
     [64, 64, 16, 16],
     [64, 128, 8, 8],
@@ -136,14 +136,26 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
     }
     let layer = |(i, o): &(usize, usize)| -> Arc<Unit<f32>> {
         let unit = Unit::new("bench", "Fc", &config! { "nb_inputs" => *i, "nb_outputs" => *o }).unwrap();
-        unit.with(|u| u.cell.params_mut().iter_mut().for_each(|p| p.solver = Some(Solver::new(kind, solver).unwrap())));
+        unit.with(|u| {
+            for p in u.cell.params_mut() {
+                p.solver = Some(Solver::new(kind, solver).unwrap());
+            }
+        });
         unit
     };
     let net: Vec<_> = layers.iter().map(layer).collect();
     let outputs: Vec<_> = net.iter().zip(layers).map(|(u, (i, _))| u.call(&[Var::leaf(batch(&[1, *i, 1, 1], 3), true)]).unwrap()).collect();
-    outputs.iter().for_each(|y| y.back_propagate(None).unwrap());
+    for y in &outputs {
+        y.back_propagate(None).unwrap();
+    }
     let time = median_time(|| {
-        net.iter().for_each(|u| u.with(|u| u.cell.params_mut().iter_mut().for_each(|p| p.grad_filled = true)));
+        for unit in &net {
+            unit.with(|u| {
+                for p in u.cell.params_mut() {
+                    p.grad_filled = true;
+                }
+            });
+        }
         n2d2_core::graph::update_all(&outputs).unwrap();
     });
     let values: usize = net.iter().map(|u| u.with(|u| u.cell.params().iter().map(|p| p.layout.len).sum::<usize>())).sum();
