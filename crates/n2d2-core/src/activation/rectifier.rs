@@ -7,7 +7,7 @@
 use crate::config::{Config, Value};
 use crate::error::Result;
 use crate::tensor::Float;
-use crate::vectorise::vectorised;
+use crate::vectorise::{opaque_one, vectorised};
 
 /// Rectified linear unit, leaky or clipped on request.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -58,22 +58,20 @@ impl Rectifier {
     }
 }
 
-/// False for what is not a number, so that it stays visible.
-#[inline(always)]
-fn is_negative<T: Float>(v: T) -> bool {
-    v < T::zero()
-}
-
 vectorised! {
     fn plain_forward<T: Float>(y: &mut [T]) {
+        let one = opaque_one::<T>();
         for v in y {
-            *v = v.only_if(!is_negative(*v));
+            let x = *v * one;
+            // A comparison instead of max keeps NaN visible.
+            *v = if x < T::zero() { T::zero() } else { x };
         }
     }
 
     fn plain_backward<T: Float>(y: &[T], d: &mut [T]) {
+        let one = opaque_one::<T>();
         for (d, y) in d.iter_mut().zip(y) {
-            *d = d.only_if(*y > T::zero());
+            *d = if *y > T::zero() { *d * one } else { T::zero() };
         }
     }
 

@@ -5,7 +5,7 @@
 use crate::config::{Config, Value};
 use crate::error::Result;
 use crate::tensor::Float;
-use crate::vectorise::vectorised;
+use crate::vectorise::{opaque_one, vectorised};
 
 /// Clamp to a symmetric range.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,12 +43,6 @@ impl Saturation {
     }
 }
 
-/// False for what is not a number.
-#[inline(always)]
-fn reaches<T: Float>(y: T, limit: T) -> bool {
-    y.abs() >= limit
-}
-
 vectorised! {
     /// Holds values between `-limit` and `limit`; comparisons instead of min and max keep NaN visible.
     pub(super) fn clamp<T: Float>(limit: T, y: &mut [T]) {
@@ -60,8 +54,9 @@ vectorised! {
 
     /// Stops the gradient where an output has reached the limit.
     pub(super) fn gate<T: Float>(limit: T, y: &[T], d: &mut [T]) {
+        let one = opaque_one::<T>();
         for (d, y) in d.iter_mut().zip(y) {
-            *d = d.only_if(!reaches(*y, limit));
+            *d = if y.abs() >= limit { T::zero() } else { *d * one };
         }
     }
 }

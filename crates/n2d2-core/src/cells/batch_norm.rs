@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::device::cpu::with_scratch;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, Tensor, dims4};
-use crate::vectorise::vectorised;
+use crate::vectorise::{opaque_one, vectorised};
 use std::ops::Range;
 
 /// Elements of a part, at least.
@@ -229,10 +229,10 @@ vectorised! {
     /// which is faster than reading it.
     fn rectify<T: Float>(x: &[T], coefficients: [&[T]; 3], gy: &mut [T]) {
         let [means, factors, biases] = coefficients;
-        let n = means.len();
+        let (n, one) = (means.len(), opaque_one::<T>());
         for (x, gy) in x.chunks(n).zip(gy.chunks_mut(n)) {
             for ((((d, x), m), a), b) in gy.iter_mut().zip(x).zip(means).zip(factors).zip(biases) {
-                *d = d.only_if((*x - *m) * *a + *b > T::zero());
+                *d = if (*x - *m) * *a + *b > T::zero() { *d * one } else { T::zero() };
             }
         }
     }

@@ -37,10 +37,6 @@ pub trait Float: Element + num_traits::Float + AddAssign + SubAssign + MulAssign
     /// `e^x - 1`, as [`Float::exponential`].
     #[must_use]
     fn exponential_m1(self) -> Self;
-    /// The value if `keep`, else zero, without a branch: `if keep { v } else { 0 }` stored where `v` came from becomes a masked
-    /// store, which costs some 40 micro-operations on AMD processors.
-    #[must_use]
-    fn only_if(self, keep: bool) -> Self;
     /// The microkernels of this type for the instruction set in use.
     fn kernels() -> &'static crate::device::cpu::Kernels<Self>;
 }
@@ -61,10 +57,6 @@ impl Float for f32 {
     #[inline(always)]
     fn exponential_m1(self) -> Self {
         crate::exponential::exp_m1(self)
-    }
-    #[inline(always)]
-    fn only_if(self, keep: bool) -> Self {
-        f32::from_bits(self.to_bits() & u32::from(keep).wrapping_neg())
     }
     fn kernels() -> &'static crate::device::cpu::Kernels<Self> {
         crate::device::cpu::kernels_f32()
@@ -87,10 +79,6 @@ impl Float for f64 {
     #[inline(always)]
     fn exponential_m1(self) -> Self {
         self.exp_m1()
-    }
-    #[inline(always)]
-    fn only_if(self, keep: bool) -> Self {
-        f64::from_bits(self.to_bits() & u64::from(keep).wrapping_neg())
     }
     fn kernels() -> &'static crate::device::cpu::Kernels<Self> {
         crate::device::cpu::kernels_f64()
