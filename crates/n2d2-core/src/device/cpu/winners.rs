@@ -23,8 +23,9 @@ use crate::tensor::Float;
 use kernels::{Direct, Group, Grouping, LIST_STEP, Listing, Pixels, Slice, Spread, Sum, Width, list};
 use std::ops::Range;
 
-/// Bytes of weights that stay in the first-level cache while the gradient of an image is computed.
-const WEIGHT_BYTES: usize = 28 * 1024;
+/// Bytes of weights of a block of outputs while the gradient of an image is computed: measured, a little more than the
+/// first-level cache costs less than more blocks.
+const WEIGHT_BYTES: usize = 40 * 1024;
 /// The same for the images while the gradient of the weights is computed.
 const IMAGE_BYTES: usize = 20 * 1024;
 /// Most images whose winners are summed together.
