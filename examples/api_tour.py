@@ -26,6 +26,8 @@ from n2d2.train import (
     EarlyStopping,
     JsonLines,
     LearningRateLog,
+    Profile,
+    ProfiledPass,
     Progress,
     Run,
     TensorBoard,
@@ -349,7 +351,11 @@ def whole_networks(folder: Path) -> None:
     assert [cell.name for cell in (*first, *last)] == ["fc", "softmax"]
 
     model.set_provider(TensorPlaceholder(Tensor([2, 1, 28, 28], value=0.5), name="grey"))
-    y = model.learn()(images(2, 1, 28))
+    with Profile() as profile:
+        y = model.learn()(images(2, 1, 28))
+    measured: list[ProfiledPass] = profile.passes
+    assert [p.name for p in measured] == ["fc", "softmax"]
+    assert "GFLOP/s" in profile.table()
     assert isinstance(y, Tensor)
     y.back_propagate(np.ones(y.shape(), np.float32))
     model.update()
