@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import n2d2
 from networks import Network
 
 # Enough different images that a small network cannot learn them by heart at once; all stay in memory.
-MOST_IMAGES, MOST_BATCHES, FEWEST_BATCHES = 2048, 64, 4
+MOST_BYTES, MOST_IMAGES, MOST_BATCHES, FEWEST_BATCHES = 1 << 24, 2048, 64, 4
 
 
 class Batch(NamedTuple):
@@ -23,7 +24,8 @@ class Batch(NamedTuple):
 
 def batches(network: Network, size: int) -> list[Batch]:
     """Return batches of a size: shipped digits for images of 28x28, random pixels and labels for the others."""
-    count = max(FEWEST_BATCHES, min(MOST_BATCHES, MOST_IMAGES // size))
+    bytes_of_batch = 4 * size * math.prod(network.size)
+    count = max(FEWEST_BATCHES, min(MOST_BATCHES, MOST_IMAGES // size, MOST_BYTES // bytes_of_batch))
     if network.size == (1, 28, 28):
         n2d2.global_variables.seed = 1  # The partitions of the database are drawn.
         provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=size)

@@ -38,17 +38,18 @@ def peak(name: str, batch: int, who: str, threads: int) -> dict[str, Any]:
     data = batches(network, batch)
     if who == "n2d2":
         before = now_mb()
-        ours = N2d2Training(network, data)
-        step = ours.step
+        step = N2d2Training(network, data).step
     else:
         import torch
 
-        from networks import parameters_of
+        from networks import torch_parameters
         from peers import TorchTraining
 
         torch.set_num_threads(threads)
         before = now_mb()
-        step = TorchTraining(who, network, data, parameters_of(network.ours())).step
+        start = [tensor.numpy() for tensor in torch_parameters(network.torch().requires_grad_(False))]
+        step = TorchTraining(who, network, data, start).step
+        del start
     for _ in range(STEPS_OF_PEAK):
         step()
     return {"peak_mb": peak_mb(), "before_mb": before}

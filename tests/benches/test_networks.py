@@ -68,6 +68,11 @@ def test_batches_are_distinct_and_stay_as_they_are(name: str, size: int) -> None
         assert not tensor.N2D2().wants_gradient
 
 
+def test_batches_of_large_images_do_not_fill_the_memory() -> None:
+    assert len(batches(NETWORKS["resnet224"], 8)) == 4
+    assert len(batches(NETWORKS["lenet"], 1)) == 64
+
+
 def test_rows_have_keys_of_their_own_and_networks_that_exist() -> None:
     assert len({row.key for row in ROWS}) == len(ROWS)
     assert {row.network for row in ROWS} == set(NETWORKS)
