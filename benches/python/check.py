@@ -1,13 +1,15 @@
 """Do all compute the same? Each is compared with PyTorch in float64.
 
 A float32 run leaves the exact one step by step, and how fast depends on the network: batch normalisation and rectifiers
-make it chaotic. PyTorch's own float32 run says how fast; nobody may be more than `FACTOR` times as far away, or farther
-than the floor if that is more. A run that has gone `CEILING` of the way elsewhere computes something else in any case.
+can make it chaotic. PyTorch's own float32 runs, in both layouts, say how fast. Compared are as many steps as they stay
+near the exact run; nobody may be more than `FACTOR` times as far away as the farther of them, or farther than the floor
+if that is more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from batches import Batch
 from networks import Floats, Network
 from peers import Inferrer, TorchInference, TorchTraining, Trainer
 
-STEPS = 10
+CHECKPOINTS = (1, 2, 3, 5, 10)
+# A part of the way: PyTorch's float32 runs are near the exact one up to here.
+NEAR = 0.05
 FACTOR = 4.0
 TRAINING_FLOOR, INFERENCE_FLOOR = 1e-5, 1e-4
 CEILING = 0.2
@@ -48,11 +52,19 @@ def output_distance(values: Floats, exact: NDArray[Any]) -> float:
 
 
 class Judge:
-    """Says whether a result is near enough to the exact one."""
+    """Says whether a result is near enough to the exact one.
 
-    def __init__(self, distance: Callable[[Any], float], float32: Any, floor: float) -> None:
+    Arguments:
+        distance: Distance of a result from the exact one.
+        float32: Results that are right.
+        floor: Distance that is always allowed.
+        steps: Training steps that lead to the result.
+    """
+
+    def __init__(self, distance: Callable[[Any], float], float32: list[Any], floor: float, steps: int = 0) -> None:
         self._distance = distance
-        self.limit = min(max(FACTOR * distance(float32), floor), CEILING)
+        self.limit = min(max(FACTOR * max(map(distance, float32)), floor), CEILING)
+        self.steps = steps
 
     def check(self, name: str, result: Any) -> float:
         """Return the distance of a result.
@@ -66,26 +78,38 @@ class Judge:
         return found
 
 
-def trained(contender: Trainer) -> list[Floats]:
-    """Return the parameters after the first steps."""
-    for _ in range(STEPS):
-        contender.step()
-    contender.finish()
-    return contender.parameters()
-
-
 def training_judge(network: Network, batches: list[Batch], start: list[Floats]) -> Judge:
     """Return the judge of training steps."""
-    exact, float32 = (
-        trained(TorchTraining("eager", network, batches[:STEPS], start, double=double)) for double in (True, False)
-    )
-    return Judge(lambda result: training_distance(result, exact, start), float32, TRAINING_FLOOR)
+    data = batches[: CHECKPOINTS[-1]]
+    exact = TorchTraining("eager", network, data, start, double=True)
+    float32 = [TorchTraining(mode, network, data, start) for mode in ("eager", "channels_last")]
+    judge: Judge | None = None
+    for steps in range(1, CHECKPOINTS[-1] + 1):
+        for run in (exact, *float32):
+            run.step()
+        if steps in CHECKPOINTS:
+            distance = partial(training_distance, exact=exact.parameters(), start=start)
+            results = [run.parameters() for run in float32]
+            if judge is not None and max(map(distance, results)) > NEAR:
+                break
+            judge = Judge(distance, results, TRAINING_FLOOR, steps)
+    assert judge is not None
+    return judge
+
+
+def check_training(judge: Judge, contender: Trainer) -> float:
+    """Train and return the distance of the parameters."""
+    for _ in range(judge.steps):
+        contender.step()
+    contender.finish()
+    return judge.check(contender.name, contender.parameters())
 
 
 def inference_judge(network: Network, batch: Batch, start: list[Floats]) -> Judge:
     """Return the judge of outputs."""
-    exact, float32 = (TorchInference("eager", network, batch, start, double=double).infer() for double in (True, False))
-    return Judge(lambda result: output_distance(result, exact), float32, INFERENCE_FLOOR)
+    exact = TorchInference("eager", network, batch, start, double=True).infer()
+    float32 = [TorchInference(mode, network, batch, start).infer() for mode in ("eager", "channels_last")]
+    return Judge(partial(output_distance, exact=exact), float32, INFERENCE_FLOOR)
 
 
 def check_output(judge: Judge, contender: Inferrer) -> float:

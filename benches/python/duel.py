@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from batches import batches
-from check import check_output, inference_judge, trained, training_judge
+from check import check_output, check_training, inference_judge, training_judge
 from measure import Contender, alternate, idle_share, times_of
 from networks import NETWORKS
 from ours import N2d2Inference, N2d2Training
@@ -32,7 +32,7 @@ def measured(row: Row, rounds: int, seconds: float, threads: int) -> dict[str, A
     if row.kind == "training":
         ours = trainer = N2d2Training(network, data)
         judge = training_judge(network, data, trainer.start)
-        check = lambda contender: judge.check(contender.name, trained(contender))  # noqa: E731
+        check = lambda contender: check_training(judge, contender)  # noqa: E731
         others = trainers(network, data, trainer.start)
     else:
         ours = inferrer = N2d2Inference(network, data[0])
@@ -52,6 +52,7 @@ def measured(row: Row, rounds: int, seconds: float, threads: int) -> dict[str, A
         "modes_ms": dict(sorted(times.items(), key=lambda item: item[1])),
         "distances": distances,
         "largest_distance": judge.limit,
+        "compared_steps": judge.steps,
         "idle_share": duel.idle,
         "rounds": rounds,
         "seconds": seconds,

@@ -8,8 +8,8 @@ import pytest
 import check
 
 
-def judge_of(exact: float, float32: float, floor: float = 1e-5) -> check.Judge:
-    return check.Judge(lambda result: abs(result - exact), float32, floor)
+def judge_of(exact: float, *float32: float) -> check.Judge:
+    return check.Judge(lambda result: abs(result - exact), list(float32), 1e-5)
 
 
 def test_distances_of_parameters_are_parts_of_the_way_from_the_start() -> None:
@@ -40,7 +40,7 @@ def test_values_that_are_no_numbers_are_infinitely_far() -> None:
 
 
 def test_a_judge_allows_four_times_the_distance_of_float32() -> None:
-    judge = judge_of(1.0, 1.001)
+    judge = judge_of(1.0, 1.0005, 0.999)
     assert judge.limit == pytest.approx(0.004)
     assert judge.check("n2d2", 1.003) == pytest.approx(0.003)
     with pytest.raises(ValueError, match=r"n2d2 is 5\.0e-03 from the float64 result, at most 4\.0e-03 are allowed"):
