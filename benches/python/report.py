@@ -15,6 +15,8 @@ from rows import ROWS, Row
 FOLDER = Path(__file__).parent.parent
 JSON, PAGE, PICTURE = FOLDER / "results.json", FOLDER / "RESULTS.md", FOLDER / "results.svg"
 PRINTED_MODES = 4
+# A peer that is this much slower in its turns than in its best moment did not have the machine to itself.
+BUSY = 1.3
 
 
 def read() -> dict[str, Any]:
@@ -37,6 +39,11 @@ def milliseconds(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
+def busy(found: dict[str, Any]) -> bool:
+    """Return whether something else used the machine while a row was measured."""
+    return bool(found["peer_ms"] > BUSY * found["modes_ms"][found["peer"]])
+
+
 def _line(row: Row, found: dict[str, Any]) -> str:
     network = NETWORKS[row.network]
     ratios, modes = found["ratios"], found["modes_ms"]
@@ -48,7 +55,7 @@ def _line(row: Row, found: dict[str, Any]) -> str:
         milliseconds(found["n2d2_ms"]),
         milliseconds(found["peer_ms"]),
         found["peer"],
-        f"**{found['ratio']:.2f}**",
+        f"{found['ratio']:.2f}, machine busy" if busy(found) else f"**{found['ratio']:.2f}**",
         f"{ratios[0]:.2f} to {ratios[-1]:.2f}",
         f"{row.goal:g}",
         "; ".join(others[:PRINTED_MODES]),
@@ -110,7 +117,8 @@ Python {machine["python"]}. {when}
 Written by `make bench-python`; `results.json` has the time of every mode. {machine["threads"]} threads each, float32,
 milliseconds. In a process of its own for each row, every mode of every peer starts from the parameters of n2d2 and is
 timed; the fastest then alternates with n2d2: {taken}. Times are medians, but those of the other modes
-are of their best moment. *Times faster* is the median of the ratios of the rounds.
+are of their best moment. *Times faster* is the median of the ratios of the rounds; *machine busy* where the peer was
+more than {BUSY:g} times slower in its turns than in its best moment: that row says nothing until it is measured again.
 
 - Training: forward, softmax and cross-entropy (mean over the batch), backward, SGD with momentum {MOMENTUM}; batches
   ready in memory in the layout of each. n2d2 runs `loss = target(model(x)); loss.back_propagate(); loss.update()` and

@@ -19,7 +19,7 @@ def row(key: str, ratio: float) -> dict[str, Any]:
         "peer_ms": 0.5 * ratio,
         "ratio": ratio,
         "ratios": [0.9 * ratio, ratio, 1.1 * ratio],
-        "modes_ms": {"JAX jit NCHW": 0.4, "PyTorch eager": 1234.5},
+        "modes_ms": {"JAX jit NCHW": 0.45 * ratio, "PyTorch eager": 1234.5},
         "distances": {"n2d2": 2e-7, "JAX jit NCHW": 3e-7},
         "largest_distance": 1e-5,
         "compared_steps": 10 if key.startswith("training") else 0,
@@ -73,6 +73,12 @@ def test_the_page_has_every_row_with_machine_and_settings(results: dict[str, Any
     assert "| n2d2 | 1,000 | 50 |" in page
     assert "| PyTorch eager | 1,152 | 50 |" in page
     assert "LeNet-5, batch 32: 60.0 MB after 500 steps, 60.5 MB after 10,000." in page
+
+
+def test_a_row_is_marked_where_the_peer_did_not_have_the_machine_to_itself(results: dict[str, Any]) -> None:
+    assert "machine busy |" not in report.text(results)
+    results["rows"]["training-lenet-1"]["modes_ms"]["JAX jit NCHW"] = 1.1
+    assert "| JAX jit NCHW | 3.00, machine busy | 2.70 to 3.30 |" in report.text(results)
 
 
 def test_a_page_without_rows_has_no_tables(results: dict[str, Any]) -> None:
