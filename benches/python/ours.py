@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+from numpy.typing import NDArray
 
 import n2d2
 from batches import Batch
@@ -25,6 +26,32 @@ def data_tensors(batches: list[Batch]) -> list[n2d2.Tensor]:
     return [provider.read_batch(k * size) for k in range(len(batches))]
 
 
+class Batches(n2d2.provider.Provider):
+    """Gives batches that lie ready in memory, one after the other and again from the first.
+
+    One provider with one target, as for any data: a target keeps its last output, with all that led to it.
+    """
+
+    def __init__(self, batches: list[Batch]) -> None:
+        super().__init__()
+        self._labels = batches[0].labels
+        self._batches = itertools.cycle(zip(data_tensors(batches), [batch.labels for batch in batches], strict=True))
+        self._ids = np.arange(len(self._labels), dtype=np.uint32)
+
+    def read_batch(self) -> n2d2.Tensor:
+        """Return the next batch."""
+        x, self._labels = next(self._batches)
+        return x
+
+    def labels_array(self) -> NDArray[np.int32]:
+        """Return the labels of the batch that was read."""
+        return self._labels
+
+    def stimuli_ids(self) -> NDArray[np.uint32]:
+        """Return the places of the stimuli in the batch."""
+        return self._ids
+
+
 class N2d2Training:
     """Training steps of n2d2; the score counts, as always, what the network got right."""
 
@@ -35,19 +62,16 @@ class N2d2Training:
         container = network.ours()
         self._container = container
         container.set_solver(n2d2.solver.SGD(learning_rate=LEARNING_RATE, momentum=MOMENTUM))
-        sources = [
-            n2d2.provider.TensorPlaceholder(x, n2d2.Tensor.from_numpy(batch.labels))
-            for x, batch in zip(data_tensors(batches), batches, strict=True)
-        ]
-        self._model = container.to_deepnet_cell(sources[0])
-        self._batches = itertools.cycle([(source(), n2d2.target.Score(source)) for source in sources])
+        one = n2d2.provider.TensorPlaceholder(n2d2.Tensor.from_numpy(batches[0].x[:1]))
+        self._model = container.to_deepnet_cell(one)
+        self._provider = Batches(batches)
+        self._target = n2d2.target.Score(self._provider)
         self.start = parameters_of(container)
         """The parameters before the first step."""
 
     def step(self) -> None:
         """Train on the next batch."""
-        x, target = next(self._batches)
-        loss = target(self._model(x))
+        loss = self._target(self._model(self._provider.read_batch()))
         loss.back_propagate()
         loss.update()
 

@@ -7,7 +7,7 @@ import pytest
 
 from batches import batches
 from networks import NETWORKS, layers_of, parameters_of
-from ours import N2d2Inference, N2d2Training, data_tensors
+from ours import Batches, N2d2Inference, N2d2Training, data_tensors
 from rows import ROWS, row_of
 
 # The small ones; the others are the same cells on larger images.
@@ -71,6 +71,15 @@ def test_batches_are_distinct_and_stay_as_they_are(name: str, size: int) -> None
 def test_batches_of_large_images_do_not_fill_the_memory() -> None:
     assert len(batches(NETWORKS["resnet224"], 8)) == 4
     assert len(batches(NETWORKS["lenet"], 1)) == 64
+
+
+def test_batches_come_one_after_the_other_with_their_labels() -> None:
+    found = batches(NETWORKS["mobilenet32"], 3)[:2]
+    provider = Batches(found)
+    for batch in (*found, found[0]):
+        np.testing.assert_array_equal(provider.read_batch().to_numpy(), batch.x)
+        np.testing.assert_array_equal(provider.labels_array(), batch.labels)
+    assert provider.stimuli_ids().tolist() == [0, 1, 2]
 
 
 def test_rows_have_keys_of_their_own_and_networks_that_exist() -> None:
