@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from batches import batches
-from check import check_output, check_training, inference_judge, training_judge
+from check import check_output, check_training, inference_judge, training_judges
 from measure import Contender, alternate, idle_share, times_of
 from networks import NETWORKS
 from ours import N2d2Inference, N2d2Training
@@ -27,17 +27,17 @@ def measured(row: Row, rounds: int, seconds: float, threads: int) -> dict[str, A
     network = NETWORKS[row.network]
     data = batches(network, row.batch)
     ours: Contender
-    check: Callable[[Any], float]
+    check: Callable[[Any], list[float]]
     others: Iterable[Contender]
     if row.kind == "training":
         ours = trainer = N2d2Training(network, data)
-        judge = training_judge(network, data, trainer.start)
-        check = lambda contender: check_training(judge, contender)  # noqa: E731
+        judges = training_judges(network, data, trainer.start)
+        check = lambda contender: check_training(judges, contender)  # noqa: E731
         others = trainers(network, data, trainer.start)
     else:
         ours = inferrer = N2d2Inference(network, data[0])
-        judge = inference_judge(network, data[0], inferrer.start)
-        check = lambda contender: check_output(judge, contender)  # noqa: E731
+        judges = [inference_judge(network, data[0], inferrer.start)]
+        check = lambda contender: check_output(judges[0], contender)  # noqa: E731
         others = inferrers(network, data[0], inferrer.start, inferrer.onnx(), threads)
     distances = {ours.name: check(ours)}
     peer, times = _fastest(others, check, distances, seconds)
@@ -51,8 +51,8 @@ def measured(row: Row, rounds: int, seconds: float, threads: int) -> dict[str, A
         "ratios": duel.ratios,
         "modes_ms": dict(sorted(times.items(), key=lambda item: item[1])),
         "distances": distances,
-        "largest_distance": judge.limit,
-        "compared_steps": judge.steps,
+        "allowed": [judge.limit for judge in judges],
+        "compared_steps": [judge.steps for judge in judges],
         "idle_share": duel.idle,
         "rounds": rounds,
         "seconds": seconds,
@@ -61,7 +61,7 @@ def measured(row: Row, rounds: int, seconds: float, threads: int) -> dict[str, A
 
 
 def _fastest(
-    others: Iterable[Contender], check: Callable[[Any], float], distances: dict[str, float], seconds: float
+    others: Iterable[Contender], check: Callable[[Any], list[float]], distances: dict[str, list[float]], seconds: float
 ) -> tuple[Contender, dict[str, float]]:
     """Return the fastest of the peers that compute the same, and the time of each; the slower ones are let go."""
     best: Contender | None = None

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from check import CHECKPOINTS, FACTOR, INFERENCE_FLOOR, NEAR, TRAINING_FLOOR
+from check import CHECKPOINTS, FACTOR, FIRST_STEP_FLOOR, INFERENCE_FLOOR, LAST_STEP_FLOOR, NEAR
 from measure import QUIET_S
 from networks import NETWORKS
 from ours import MOMENTUM
@@ -48,7 +48,12 @@ def _line(row: Row, found: dict[str, Any]) -> str:
     network = NETWORKS[row.network]
     ratios, modes = found["ratios"], found["modes_ms"]
     others = [f"{name} {milliseconds(time)}" for name, time in modes.items() if name != found["peer"]]
-    steps = f"; steps {found['compared_steps']}" if found["compared_steps"] else ""
+    distances = [
+        f"{distance:.0e} ({allowed:.0e})" + (f" after {steps}" if steps else "")
+        for distance, allowed, steps in zip(
+            found["distances"]["n2d2"], found["allowed"], found["compared_steps"], strict=True
+        )
+    ]
     cells = [
         network.title,
         str(row.batch),
@@ -59,7 +64,7 @@ def _line(row: Row, found: dict[str, Any]) -> str:
         f"{ratios[0]:.2f} to {ratios[-1]:.2f}",
         f"{row.goal:g}",
         "; ".join(others[:PRINTED_MODES]),
-        f"{found['distances']['n2d2']:.0e} ({found['largest_distance']:.0e}{steps})",
+        ", ".join(distances),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -128,11 +133,11 @@ more than {BUSY:g} times slower in its turns than in its best moment: that row s
   traced, frozen and optimised in both layouts; ONNX Runtime and OpenVINO (latency mode, float32) read the file that
   n2d2 exports, of fixed batch, with normalisations folded, with all threads and with one, without the conversions of
   their Python layers where that is faster; JAX with the parameters compiled in. Results stay valid after the next call.
-- *Distance* from PyTorch in float64: of the outputs, as a part of the largest; of the parameters after the first steps,
-  as a part of the way that they have come. Steps are as many as PyTorch's own float32 runs stay within {NEAR:g} of that
-  way, at most {CHECKPOINTS[-1]}: batch normalisation makes large networks chaotic. Allowed is {FACTOR:g} times the
-  distance of those runs, at least {TRAINING_FLOOR:g} (training) or {INFERENCE_FLOOR:g} (inference); the peers are held
-  to it too.
+- *Distance* from PyTorch in float64: of the outputs, as a part of the largest; of the parameters, as a part of the way
+  that they have come, after the first step and after as many as PyTorch's own float32 runs stay within {NEAR:g} of that
+  way, at most {CHECKPOINTS[-1]} (batch normalisation makes large networks chaotic). Allowed is {FACTOR:g} times the
+  distance of those runs and at least {INFERENCE_FLOOR:g} (outputs), {FIRST_STEP_FLOOR:g} (first step) or
+  {LAST_STEP_FLOOR:g} (later: rectifiers may have decided otherwise about values near 0). Peers are held to it too.
 - glibc keeps freed memory, which it does not by itself. Before each turn the runtimes get {2000 * QUIET_S:g} ms to fall
   asleep; in the second half of it all threads of the process together used at most {idle:.1f} % of a processor.
 - Environment: {environment}

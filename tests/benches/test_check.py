@@ -52,3 +52,26 @@ def test_a_judge_allows_four_times_the_distance_of_float32() -> None:
 def test_a_judge_allows_the_floor_and_never_more_than_the_ceiling() -> None:
     assert judge_of(1.0, 1.0).limit == 1e-5
     assert judge_of(1.0, 3.0).limit == check.CEILING
+
+
+def test_training_goes_from_judge_to_judge() -> None:
+    class Counter:
+        name = "counter"
+        steps = finished = 0
+
+        def step(self) -> None:
+            self.steps += 1
+
+        def finish(self) -> None:
+            self.finished = self.steps
+
+        def parameters(self) -> float:
+            assert self.finished == self.steps
+            return float(self.steps)
+
+    def judge(steps: int, exact: float) -> check.Judge:
+        return check.Judge(lambda result: abs(result - exact), [exact], 0.1, steps)
+
+    assert check.check_training([judge(1, 1.0), judge(5, 5.05)], Counter()) == pytest.approx([0.0, 0.05])
+    with pytest.raises(ValueError, match=r"counter, step 5, is 1\.0e\+00 from"):
+        check.check_training([judge(1, 1.0), judge(5, 6.0)], Counter())
