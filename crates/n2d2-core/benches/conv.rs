@@ -6,7 +6,8 @@
 
 mod machine;
 
-use machine::{Machine, chosen, each_thread_count, median_time, share};
+use machine::{chosen, each_thread_count, median_time, share};
+use n2d2_core::device::cpu::Peak;
 use n2d2_core::graph::{Unit, Var};
 use n2d2_core::{Config, Tensor, config};
 use std::fmt;
@@ -156,7 +157,7 @@ fn batch(shape: &[usize]) -> Tensor<f32> {
 }
 
 fn main() {
-    for Machine { gflops, .. } in each_thread_count() {
+    for Peak { gflops, .. } in each_thread_count() {
         println!("{:36} {:>14} {:>14} {:>14}   GFLOP/s and share of the peak", "", "forward", "backward-data", "-weights");
         for layer in LAYERS.iter().filter(|l| chosen(&l.to_string())) {
             let [forward, data, weights] = layer.times().map(|t| share(layer.flops() / t / 1e9, gflops));

@@ -7,8 +7,9 @@
 
 mod machine;
 
-use machine::{Machine, chosen, each_thread_count, median_time, share};
+use machine::{chosen, each_thread_count, median_time, share};
 use n2d2_core::activation::Activation;
+use n2d2_core::device::cpu::Peak;
 use n2d2_core::graph::{Unit, Var};
 use n2d2_core::solver::Solver;
 use n2d2_core::{Config, Tensor, config};
@@ -102,15 +103,15 @@ fn bytes(inputs: usize, input: usize, outputs: usize, output: usize) -> f64 {
     ((inputs * input + outputs * output) * size_of::<f32>()) as f64
 }
 
-fn row(name: &str, gbytes: [f64; 2], times: [f64; 2], machine: &Machine) {
+fn row(name: &str, gbytes: [f64; 2], times: [f64; 2], peak: &Peak) {
     print!("{name:44}");
     for (moved, time) in gbytes.into_iter().zip(times) {
-        print!(" {:9.1} us {}", time * 1e6, share(moved / time / 1e9, machine.gbytes));
+        print!(" {:9.1} us {}", time * 1e6, share(moved / time / 1e9, peak.gbytes));
     }
     println!();
 }
 
-fn cell(cell: &Cell, shape: &[usize; 4], machine: &Machine) {
+fn cell(cell: &Cell, shape: &[usize; 4], peak: &Peak) {
     let [n, c, h, w] = shape;
     let name = format!("{} {c} x {h}x{w} batch {n}", cell.name);
     if !chosen(&name) {
@@ -126,11 +127,11 @@ fn cell(cell: &Cell, shape: &[usize; 4], machine: &Machine) {
     let (input, output) = (shape.iter().product(), y.tensor().len());
     let [forth, back] = cell.moved;
     let moved = [bytes(forth[0], input, forth[1], output), bytes(back[0], input, back[1] + 2, output)];
-    row(&name, moved, [forward, backward], machine);
+    row(&name, moved, [forward, backward], peak);
 }
 
 /// All parameters of a network in one update: dense layers of these numbers of inputs and outputs.
-fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, moved: usize, machine: &Machine) {
+fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, moved: usize, peak: &Peak) {
     if !chosen(name) {
         return;
     }
@@ -160,15 +161,15 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
     });
     let values: usize = net.iter().map(|u| u.with(|u| u.cell.params().iter().map(|p| p.layout.len).sum::<usize>())).sum();
     let moved = bytes(moved, values, 0, 0);
-    println!("{name:44} {:9.1} us {}", time * 1e6, share(moved / time / 1e9, machine.gbytes));
+    println!("{name:44} {:9.1} us {}", time * 1e6, share(moved / time / 1e9, peak.gbytes));
 }
 
 fn main() {
-    for machine in each_thread_count() {
+    for peak in each_thread_count() {
         println!("{:44} {:>25} {:>25}", "", "forward", "backward");
         for c in CELLS {
             for shape in SHAPES {
-                cell(c, shape, &machine);
+                cell(c, shape, &peak);
             }
         }
         let sgd = config! { "learning_rate" => 1e-4, "momentum" => 0.9 };
@@ -177,8 +178,8 @@ fn main() {
         let lenet = [(25, 6), (150, 16), (256, 120), (120, 84), (84, 10)];
         let large = [(512, 4096), (4096, 1024)];
         for (name, layers) in [("LeNet", &lenet[..]), ("6 million values", &large[..])] {
-            update(&format!("SGD with momentum, {name}"), layers, &sgd, "SGD", 5, &machine);
-            update(&format!("Adam, {name}"), layers, &adam, "Adam", 7, &machine);
+            update(&format!("SGD with momentum, {name}"), layers, &sgd, "SGD", 5, &peak);
+            update(&format!("Adam, {name}"), layers, &adam, "Adam", 7, &peak);
         }
     }
 }

@@ -102,8 +102,6 @@ struct Plan {
     adjoint: Geometry,
     /// None for depthwise, which sums image by image.
     gradient: Option<GradientPlan>,
-    /// Size of the padded image; equal to the image if no tap leaves it.
-    padded: [usize; 3],
     /// Images of a group that sums gradients of its own, a power of two, and the number of groups.
     group: usize,
     image_groups: usize,
@@ -258,7 +256,6 @@ impl<T: Float> Convolution<T> {
             sweep: Geometry::forward(&self.window, image, full, cg),
             adjoint,
             gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, image, full, self.groups)),
-            padded,
             group,
             image_groups: n.div_ceil(group),
         });
@@ -429,8 +426,9 @@ impl<T: Float> Convolution<T> {
     /// The weight gradient of a group of images, from bands of rows with a border of zeros that stay in the cache.
     fn depthwise_gradient(&self, group: usize, x: &Tensor<T>, d: &Tensor<T>, len: usize) {
         let plan = self.plan();
-        let ([h, w, c], [_, pw, _], [oh, ow, _]) = (plan.image, plan.padded, plan.full);
+        let ([h, w, c], [oh, ow, _]) = (plan.image, plan.full);
         let Window { kernel: [kh, kw], stride, padding: [top, left], dilation } = self.window;
+        let pw = w + 2 * left;
         let taps: Vec<usize> = (0..kh * kw).map(|t| (t / kw * dilation[0] * pw + t % kw * dilation[1]) * c).collect();
         let reach = dilation[0] * (kh - 1) + 1;
         let rows = (BAND.saturating_sub(reach * pw * c) / (stride[0] * pw * c)).clamp(1, oh);

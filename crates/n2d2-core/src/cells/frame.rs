@@ -91,6 +91,11 @@ impl Phase {
     }
 }
 
+/// Images of an item of about `least` elements, a power of two, where an image has `each`.
+pub(crate) fn image_block(each: usize, least: usize) -> usize {
+    1 << (least / each.max(1)).clamp(1, 16).ilog2()
+}
+
 /// How the elements of a batch are cut into items that lie image by image.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parts {
@@ -110,9 +115,7 @@ impl Parts {
     pub(crate) fn new(shape: &[usize], least: usize, step: usize) -> Self {
         let images = shape.first().copied().unwrap_or(1).max(1);
         let each = shape.iter().skip(1).product::<usize>();
-        let block = (least / each.max(1)).clamp(1, 16);
-        // Rounded down to a power of two.
-        let block = 1 << block.ilog2();
+        let block = image_block(each, least);
         let per_image = (each / least).max(1);
         let chunk = (each / step).div_ceil(per_image) * step;
         Parts { images, each, block, per_image: each.div_ceil(chunk.max(1)).max(1), chunk }

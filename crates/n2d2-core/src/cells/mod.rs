@@ -12,8 +12,8 @@ mod strided;
 mod winners;
 mod winograd;
 
-pub(crate) use frame::Parts;
 pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};
+pub(crate) use frame::{Parts, image_block};
 pub use param::{Param, ParamLayout};
 pub(crate) use strided::MAX_RANK;
 

@@ -11,8 +11,9 @@ use super::profile::{self, Profiled};
 use super::unit::Inner;
 use super::var::Node;
 use crate::activation::ActivationFn;
-use crate::cells::{Frame, Phase, Scope};
+use crate::cells::{Cell, Frame, Phase, Scope, image_block};
 use crate::device::cpu::{parallel_for, threads};
+use crate::error::Result;
 use crate::tensor::{Float, Tensor};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,77 +29,75 @@ const SERIAL_NS: usize = 10_000;
 /// Elements of an item of plain memory.
 const ITEM: usize = 2048;
 
+/// The gradient that arrives at a cell, and those of its inputs.
+type Back<T> = (Gradient<T>, Vec<Option<Tensor<T>>>);
+
+/// A pass of a cell.
+pub(super) struct Pass<'a, T: Float> {
+    pub(super) inner: MutexGuard<'a, Inner<T>>,
+    pub(super) node: Arc<Node<T>>,
+    /// The activation that the cell applies, or takes the gradient back through, itself.
+    pub(super) activation: Option<ActivationFn>,
+    /// Of a backward pass.
+    pub(super) back: Option<Back<T>>,
+}
+
+impl<T: Float> Pass<'_, T> {
+    /// What the cell sees of the pass, and the cell.
+    fn parts(&mut self) -> (Frame<'_, T>, &mut dyn Cell<T>, bool) {
+        let frame = frame(&self.node, self.activation.as_ref(), self.back.as_ref());
+        (frame, &mut *self.inner.cell, self.back.is_some())
+    }
+
+    /// Prepares the cell and returns the phases.
+    fn begin(&mut self) -> Result<Vec<Phase>> {
+        let (f, cell, backward) = self.parts();
+        if backward { cell.backward_begin(&f) } else { cell.forward_begin(&f) }
+    }
+
+    fn run(&self, phase: usize, items: Range<usize>) {
+        let f = frame(&self.node, self.activation.as_ref(), self.back.as_ref());
+        match self.back {
+            Some(_) => items.for_each(|i| self.inner.cell.backward(phase, i, &f)),
+            None => items.for_each(|i| self.inner.cell.forward(phase, i, &f)),
+        }
+    }
+
+    fn end(&mut self, phase: usize) {
+        let (f, cell, backward) = self.parts();
+        if backward { cell.backward_end(phase, &f) } else { cell.forward_end(phase, &f) }
+    }
+}
+
+/// The frame of a pass.
+fn frame<'a, T: Float>(node: &'a Node<T>, activation: Option<&'a ActivationFn>, back: Option<&'a Back<T>>) -> Frame<'a, T> {
+    let gradient = back.map(|(gradient, _)| gradient);
+    Frame {
+        name: node.unit.name(),
+        inputs: &node.tensors,
+        output: &node.output,
+        saved: &node.saved,
+        learn: node.learn,
+        activation,
+        random_key: node.random_key,
+        grad_output: gradient.map(|g| &g.values),
+        winners: gradient.and_then(|g| g.chosen.as_ref()).map(|chosen| &chosen.places),
+        grad_inputs: back.map_or(&[], |(_, inputs)| inputs),
+    }
+}
+
 /// What a waiting pass computes.
-pub(super) enum Body<'a, T: Float> {
-    /// A forward pass, and the activation that the cell applies itself.
-    Forward(MutexGuard<'a, Inner<T>>, Arc<Node<T>>, Option<ActivationFn>),
-    /// A backward pass: the gradient that arrives, and those of the inputs.
-    Backward(MutexGuard<'a, Inner<T>>, Arc<Node<T>>, Gradient<T>, Vec<Option<Tensor<T>>>),
+enum Body<'a, T: Float> {
+    Cell(Box<Pass<'a, T>>),
     /// Plain memory: called with the images of an item.
     Plain(Box<dyn Fn(Range<usize>) + Send + Sync + 'a>),
 }
 
-/// Calls `f` with the frame of a forward pass.
-fn forward_frame<T: Float, R>(node: &Node<T>, activation: Option<&ActivationFn>, f: impl FnOnce(&Frame<'_, T>) -> R) -> R {
-    f(&Frame {
-        name: node.unit.name(),
-        inputs: &node.tensors,
-        output: &node.output,
-        saved: &node.saved,
-        learn: node.learn,
-        activation,
-        random_key: node.random_key,
-        grad_output: None,
-        winners: None,
-        grad_inputs: &[],
-    })
-}
-
-/// Calls `f` with the frame of a backward pass; `activation` is one that the cell takes back itself.
-fn backward_frame<T: Float, R>(
-    node: &Node<T>,
-    activation: Option<&ActivationFn>,
-    gy: &Gradient<T>,
-    grads: &[Option<Tensor<T>>],
-    f: impl FnOnce(&Frame<'_, T>) -> R,
-) -> R {
-    f(&Frame {
-        name: node.unit.name(),
-        inputs: &node.tensors,
-        output: &node.output,
-        saved: &node.saved,
-        learn: node.learn,
-        activation,
-        random_key: node.random_key,
-        grad_output: Some(&gy.values),
-        winners: gy.chosen.as_ref().map(|c| &c.places),
-        grad_inputs: grads,
-    })
-}
-
 impl<T: Float> Body<'_, T> {
-    /// Prepares the cell and returns the phases.
-    fn begin(&mut self) -> crate::Result<Vec<Phase>> {
-        match self {
-            Body::Forward(inner, node, activation) => forward_frame(node, activation.as_ref(), |f| inner.cell.forward_begin(f)),
-            Body::Backward(inner, node, gy, grads) => {
-                let own = node.own_deactivation(&*inner.cell);
-                backward_frame(node, own, gy, grads, |f| inner.cell.backward_begin(f))
-            }
-            Body::Plain(_) => Ok(Vec::new()),
-        }
-    }
-
     /// Runs some items of a phase, whose images are cut in blocks.
     fn run(&self, phase: usize, items: Range<usize>, block: usize, images: usize) {
         match self {
-            Body::Forward(inner, node, activation) => {
-                forward_frame(node, activation.as_ref(), |f| items.for_each(|i| inner.cell.forward(phase, i, f)));
-            }
-            Body::Backward(inner, node, gy, grads) => {
-                let own = node.own_deactivation(&*inner.cell);
-                backward_frame(node, own, gy, grads, |f| items.for_each(|i| inner.cell.backward(phase, i, f)));
-            }
+            Body::Cell(pass) => pass.run(phase, items),
             Body::Plain(f) => items.for_each(|i| f(i * block..((i + 1) * block).min(images))),
         }
     }
@@ -106,20 +105,11 @@ impl<T: Float> Body<'_, T> {
     /// What it is in a profile.
     fn profiled(&self, bytes: usize) -> Profiled {
         match self {
-            Body::Forward(inner, node, _) => profile::work_of(inner, node, None),
-            Body::Backward(inner, node, _, grads) => profile::work_of(inner, node, Some(grads.iter().flatten().map(Tensor::len).sum())),
-            Body::Plain(_) => Profiled { passes: 1, bytes: bytes as f64, ..Profiled::default() },
-        }
-    }
-
-    fn end(&mut self, phase: usize) {
-        match self {
-            Body::Forward(inner, node, activation) => forward_frame(node, activation.as_ref(), |f| inner.cell.forward_end(phase, f)),
-            Body::Backward(inner, node, gy, grads) => {
-                let own = node.own_deactivation(&*inner.cell);
-                backward_frame(node, own, gy, grads, |f| inner.cell.backward_end(phase, f));
+            Body::Cell(pass) => {
+                let wanted = pass.back.as_ref().map(|(_, inputs)| inputs.iter().flatten().map(Tensor::len).sum());
+                profile::work_of(&pass.inner, &pass.node, wanted)
             }
-            Body::Plain(_) => {}
+            Body::Plain(_) => Profiled { passes: 1, bytes: bytes as f64, ..Profiled::default() },
         }
     }
 }
@@ -168,12 +158,11 @@ type Place = (usize, usize);
 /// Passes that wait to be computed.
 pub(super) struct Queue<'a, T: Float> {
     works: Vec<Work<'a, T>>,
-    bytes: usize,
 }
 
 impl<'a, T: Float> Queue<'a, T> {
     pub(super) fn new() -> Self {
-        Queue { works: Vec::new(), bytes: 0 }
+        Queue { works: Vec::new() }
     }
 
     /// Locks a unit; if this queue, or somebody else, holds it, all that waits is computed first.
@@ -190,15 +179,15 @@ impl<'a, T: Float> Queue<'a, T> {
     ///
     /// # Errors
     /// Those of the cell.
-    pub(super) fn push(&mut self, mut body: Body<'a, T>, images: usize, elements: usize) -> crate::Result<()> {
-        let phases = body.begin()?;
-        self.add(body, phases, images, elements);
+    pub(super) fn push(&mut self, mut pass: Pass<'a, T>, images: usize, elements: usize) -> Result<()> {
+        let phases = pass.begin()?;
+        self.add(Body::Cell(Box::new(pass)), phases, images, elements);
         Ok(())
     }
 
     /// Adds a function of images that each take `elements` elements.
     pub(super) fn push_plain(&mut self, images: usize, elements: usize, f: impl Fn(Range<usize>) + Send + Sync + 'a) {
-        let block = (ITEM / elements.max(1)).clamp(1, 16).next_power_of_two();
+        let block = image_block(elements, ITEM);
         let phase = Phase::streaming(images.div_ceil(block), images * elements).by_image(block);
         self.add(Body::Plain(Box::new(f)), vec![phase], images, images * elements);
     }
@@ -210,15 +199,19 @@ impl<'a, T: Float> Queue<'a, T> {
         }
         let barrier = phases.iter().rposition(|p| p.barrier);
         let bytes = elements * size_of::<T>();
-        self.bytes += bytes;
         let done = vec![false; phases.len()];
         let profiled = profile::is_on().then(|| (body.profiled(bytes), AtomicU64::new(0)));
         self.works.push(Work { body, phases, done, images, bytes, profiled });
-        if whole || self.bytes > MOST_BYTES {
+        if whole || self.bytes() > MOST_BYTES {
             self.flush();
         } else if let Some(last) = barrier {
             self.run_until(last + 1);
         }
+    }
+
+    /// Bytes of the activations of all that waits.
+    fn bytes(&self) -> usize {
+        self.works.iter().map(|w| w.bytes).sum()
     }
 
     /// Computes all that waits.
@@ -276,7 +269,6 @@ impl<'a, T: Float> Queue<'a, T> {
             }
             false
         });
-        self.bytes = self.works.iter().map(|w| w.bytes).sum();
     }
 
     /// Runs phases that do not depend on each other.
@@ -312,8 +304,7 @@ impl<'a, T: Float> Queue<'a, T> {
             }
             return;
         }
-        let bytes: usize = self.works.iter().map(|w| w.bytes).sum();
-        let wanted = (bytes / SHARD_BYTES).clamp(if threads == 1 { 1 } else { 4 * threads }, blocks.max(4 * threads));
+        let wanted = (self.bytes() / SHARD_BYTES).clamp(if threads == 1 { 1 } else { 4 * threads }, blocks.max(4 * threads));
         let shards = if cost < SERIAL_NS { 1 } else { wanted.min(blocks) };
         let works = &self.works;
         parallel_for(shards, cost, &|shard| {
@@ -328,7 +319,9 @@ impl<'a, T: Float> Queue<'a, T> {
     fn ended(&mut self, places: &[Place]) {
         for (w, p) in places {
             let work = &mut self.works[*w];
-            work.body.end(*p);
+            if let Body::Cell(pass) = &mut work.body {
+                pass.end(*p);
+            }
             work.done[*p] = true;
         }
     }

@@ -1,7 +1,7 @@
 //! A named cell with its activation and mode, and the execution of its passes.
 
 use super::gradient::{Chosen, Gradient};
-use super::queue::{Body, Queue};
+use super::queue::{Pass, Queue};
 use super::var::{Node, Var};
 use crate::activation::{Activation, ActivationFn};
 use crate::cells::{self, Cell, Inputs, Saved, Statistics};
@@ -166,7 +166,7 @@ impl<T: Float> Unit<T> {
         let node = Arc::new(node);
         if computed {
             let own = activation.as_ref().filter(|_| fused).map(|(f, _)| *f);
-            queue.push(Body::Forward(inner, node.clone(), own), images, elements)?;
+            queue.push(Pass { inner, node: node.clone(), activation: own, back: None }, images, elements)?;
             if let Some((f, kept)) = activation.filter(|_| !fused) {
                 activate(f, from_input.then_some(kept), output.clone(), queue);
             }
@@ -226,7 +226,8 @@ impl<T: Float> Unit<T> {
     /// Leaves it to the queue to go back through one recorded pass, and tells the inputs their gradients.
     pub(super) fn enqueue_backward<'a>(&'a self, node: &Arc<Node<T>>, gy: Gradient<T>, queue: &mut Queue<'a, T>) -> Result<()> {
         let inner = queue.lock(self);
-        let gy = match node.activation.as_ref().filter(|_| node.own_deactivation(&*inner.cell).is_none()) {
+        let own = node.own_deactivation(&*inner.cell);
+        let gy = match node.activation.as_ref().filter(|_| own.is_none()) {
             Some((f, y)) => gy.through(*f, y, queue),
             None => gy,
         };
@@ -250,7 +251,8 @@ impl<T: Float> Unit<T> {
         };
         let images = node.output.images().0;
         let elements = 2 * gy.values.len() + 2 * node.tensors.iter().map(Tensor::len).sum::<usize>();
-        queue.push(Body::Backward(inner, node.clone(), gy, grads.clone()), images, elements)?;
+        let pass = Pass { inner, node: node.clone(), activation: own, back: Some((gy, grads.clone())) };
+        queue.push(pass, images, elements)?;
         if joined {
             if let Some(Some(g)) = grads.first() {
                 split(g, &node.inputs, &wanted, queue)?;

@@ -52,8 +52,8 @@ impl<T: Float> Node<T> {
     }
 
     /// The activation, if the cell takes the gradient back through it itself.
-    pub(super) fn own_deactivation(&self, cell: &dyn Cell<T>) -> Option<&ActivationFn> {
-        self.activation.as_ref().map(|(f, _)| f).filter(|f| cell.fuses_deactivation() && !f.reads_input())
+    pub(super) fn own_deactivation(&self, cell: &dyn Cell<T>) -> Option<ActivationFn> {
+        self.activation.as_ref().map(|(f, _)| *f).filter(|f| cell.fuses_deactivation() && !f.reads_input())
     }
 }
 
