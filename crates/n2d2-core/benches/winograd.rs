@@ -111,7 +111,7 @@ fn winograd(bencher: Bencher<'_, '_>, l: &Layer, variant: Variant) {
     let mut next = sets.iter().cycle();
     bencher.counter(l.flops()).bench_local(|| {
         let u = next.next().unwrap();
-        let job = WinogradJob { plan: &plan, x: &x, u, bias: &bias, residual: &[], relu: true, v: v.as_ptr(), y: y.as_ptr() };
+        let job = WinogradJob { plan: &plan, x: &x, u, bias: &bias, affine: None, residual: &[], relu: true, v: v.as_ptr(), y: y.as_ptr() };
         // SAFETY: all memory has the plan's sizes; items of a phase write their own parts.
         parallel_for(plan.transform_items(), usize::MAX, &|item| unsafe { job.transform(item) });
         // SAFETY: as above.

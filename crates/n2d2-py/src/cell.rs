@@ -23,25 +23,37 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// The place of the parameter called `name`.
+    fn place(&self, name: &str, params: &[Param<f32>]) -> Result<usize> {
+        let known: Vec<&str> = params.iter().map(|p| p.name).collect();
+        let at = known.iter().position(|n| *n == name);
+        at.ok_or_else(|| Error::unknown(self.unit.name(), name, "one of its parameter tensors", &known))
+    }
+
     /// Runs `f` on the parameter called `name`.
     fn with_param<R: Send>(&self, py: Python<'_>, name: &str, f: impl FnOnce(&mut Param<f32>) -> Result<R> + Send) -> PyResult<R> {
         compute(py, || {
             self.unit.with(|u| {
-                let at = u.cell.params().iter().position(|p| p.name == name);
-                let known: Vec<&str> = u.cell.params().iter().map(|p| p.name).collect();
-                let at = at.ok_or_else(|| Error::unknown(self.unit.name(), name, "one of its parameter tensors", &known))?;
+                let at = self.place(name, u.cell.params())?;
                 f(&mut u.cell.params_mut()[at])
             })
         })
     }
 
-    /// Tells the engine about writes through arrays handed out earlier.
-    fn touch(&self) {
+    /// The same without changing it.
+    fn read_param<R: Send>(&self, py: Python<'_>, name: &str, f: impl FnOnce(&Param<f32>) -> Result<R> + Send) -> PyResult<R> {
+        compute(py, || self.unit.read(|u| f(&u.cell.params()[self.place(name, u.cell.params())?])))
+    }
+
+    /// Tells the engine about writes through arrays handed out earlier; true if there may be more of them.
+    fn touch(&self) -> bool {
         let mut exposed = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
-        if !exposed.is_empty() {
-            self.unit.with(|u| exposed.iter().for_each(|(at, _)| u.cell.params_mut()[*at].touch()));
-            exposed.retain(|(_, alive)| alive.strong_count() > 0);
+        if exposed.is_empty() {
+            return false;
         }
+        self.unit.with(|u| exposed.iter().for_each(|(at, _)| u.cell.params_mut()[*at].touch()));
+        exposed.retain(|(_, alive)| alive.strong_count() > 0);
+        !exposed.is_empty()
     }
 }
 
@@ -84,7 +96,7 @@ impl Cell {
     /// The class name in the engine.
     #[getter]
     fn kind(&self) -> &'static str {
-        self.unit.with(|u| u.cell.kind())
+        self.unit.read(|u| u.cell.kind())
     }
 
     /// Computes the output for these inputs and records the pass.
@@ -100,23 +112,23 @@ impl Cell {
     /// True in learning mode, False in test mode.
     #[getter]
     fn learn(&self) -> bool {
-        self.unit.with(|u| u.learn)
+        self.unit.read(|u| u.learn)
     }
 
     #[setter]
     fn set_learn(&self, learn: bool) {
-        self.unit.with(|u| u.learn = learn);
+        self.unit.set_learn(learn);
     }
 
     /// True if gradients are sent to the inputs.
     #[getter]
     fn back_propagate(&self) -> bool {
-        self.unit.with(|u| u.back_propagate)
+        self.unit.read(|u| u.back_propagate)
     }
 
     #[setter]
     fn set_back_propagate(&self, back_propagate: bool) {
-        self.unit.with(|u| u.back_propagate = back_propagate);
+        self.unit.set_back_propagate(back_propagate);
     }
 
     /// Sets the activation; `None` is the identity.
@@ -134,17 +146,17 @@ impl Cell {
 
     /// Names of the parameter tensors.
     fn param_names(&self) -> Vec<&'static str> {
-        self.unit.with(|u| u.cell.params().iter().map(|p| p.name).collect())
+        self.unit.read(|u| u.cell.params().iter().map(|p| p.name).collect())
     }
 
     /// Sizes of a parameter tensor, outputs first.
     fn param_dims(&self, py: Python<'_>, name: &str) -> PyResult<Vec<usize>> {
-        self.with_param(py, name, |p| Ok(p.dims.clone()))
+        self.read_param(py, name, |p| Ok(p.dims.clone()))
     }
 
     /// A copy of a parameter tensor.
     fn param<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-        let (values, dims) = self.with_param(py, name, |p| Ok((p.to_vec(), p.dims.clone())))?;
+        let (values, dims) = self.read_param(py, name, |p| Ok((p.to_vec(), p.dims.clone())))?;
         PyArray1::from_vec(py, values).reshape(dims)
     }
 
@@ -176,7 +188,7 @@ impl Cell {
 
     /// A copy of the gradient of a parameter tensor (minus the derivative, summed over the batch).
     fn grad<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-        let (values, dims) = self.with_param(py, name, |p| Ok((p.grad_to_vec(), p.dims.clone())))?;
+        let (values, dims) = self.read_param(py, name, |p| Ok((p.grad_to_vec(), p.dims.clone())))?;
         PyArray1::from_vec(py, values).reshape(dims)
     }
 
@@ -210,31 +222,50 @@ impl Cell {
     }
 }
 
-/// Calls of cells, one after the other.
+/// The cells of a network in an order in which each comes after what it reads.
 #[pyclass(frozen, module = "n2d2._core")]
 pub struct Plan {
     cells: Vec<Py<Cell>>,
-    steps: Vec<graph::Step<f32>>,
+    plan: graph::Plan<f32>,
 }
 
 #[pymethods]
 impl Plan {
-    /// A plan that calls `cells`; `reads` of each holds places, first those of the inputs, then those of the cells before it.
+    /// A plan that calls `cells`; `reads` of each holds places, first those of the inputs, then those of the cells before it;
+    /// `ends` are the places of the outputs.
     #[new]
-    fn new(cells: Vec<Py<Cell>>, reads: Vec<Vec<usize>>, inputs: usize) -> PyResult<Self> {
+    #[allow(clippy::needless_pass_by_value)]
+    fn new(cells: Vec<Py<Cell>>, reads: Vec<Vec<usize>>, inputs: usize, ends: Vec<usize>) -> PyResult<Self> {
         let units: Vec<_> = cells.iter().map(|c| c.get().unit.clone()).collect();
-        let steps = guard(|| graph::steps(units, reads, inputs))?;
-        Ok(Plan { cells, steps })
+        let plan = guard(|| graph::Plan::new(units, reads, inputs, &ends))?;
+        Ok(Plan { cells, plan })
     }
 
-    /// Computes the outputs of all cells and records the passes.
-    fn call(&self, py: Python<'_>, inputs: Vec<Bound<'_, Var>>) -> PyResult<Vec<Var>> {
+    /// Computes the outputs.
+    fn call(&self, py: Python<'_>, inputs: Vec<Bound<'_, Var>>) -> PyResult<Run> {
         let inputs: Vec<graph::Var<f32>> = inputs.iter().map(|v| v.get().0.clone()).collect();
-        let outputs = compute(py, || {
-            self.cells.iter().for_each(|c| c.get().touch());
-            graph::call_all(&self.steps, &inputs)
+        let run = compute(py, || {
+            let exposed = self.cells.iter().fold(false, |exposed, c| exposed | c.get().touch());
+            if exposed { self.plan.call_recorded(&inputs) } else { self.plan.call(&inputs) }
         })?;
-        Ok(outputs.into_iter().map(Var).collect())
+        Ok(Run(run))
+    }
+}
+
+/// What one call of a plan computed.
+#[pyclass(frozen, module = "n2d2._core")]
+pub struct Run(graph::Run<f32>);
+
+#[pymethods]
+impl Run {
+    /// The tensor at a place: first those of the inputs, then those of the cells.
+    fn at(&self, py: Python<'_>, place: usize) -> PyResult<Var> {
+        compute(py, || self.0.at(place)).map(Var)
+    }
+
+    /// Its sizes.
+    fn shape(&self, place: usize) -> PyResult<Vec<usize>> {
+        guard(|| Ok(self.0.shape(place).to_vec()))
     }
 }
 
@@ -274,5 +305,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(end_profile, m)?)?;
     m.add_function(wrap_pyfunction!(measure_peak, m)?)?;
     m.add_class::<Plan>()?;
+    m.add_class::<Run>()?;
     m.add_class::<Cell>()
 }

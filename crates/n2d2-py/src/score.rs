@@ -192,8 +192,8 @@ type PyLayer = (String, String, Vec<String>, Vec<usize>, usize, u64, u64);
 
 /// The cells behind a tensor, for one stimulus.
 #[pyfunction]
-fn layers(output: &Var) -> PyResult<Vec<PyLayer>> {
-    let found = guard(|| target::layers(&output.0))?;
+fn layers(py: Python<'_>, output: &Var) -> PyResult<Vec<PyLayer>> {
+    let found = compute(py, || target::layers(&output.0))?;
     let part = |l: Layer| (l.name, l.kind, l.parents, l.output[1..].to_vec(), l.data, l.params, l.macs);
     Ok(found.into_iter().map(part).collect())
 }

@@ -60,8 +60,8 @@ impl Var {
     }
 
     /// Names of the cells behind this tensor, first call first.
-    fn cells(&self) -> Vec<String> {
-        self.0.units().iter().map(|u| u.name().to_string()).collect()
+    fn cells(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(compute(py, || self.0.units())?.iter().map(|u| u.name().to_string()).collect())
     }
 }
 

@@ -28,16 +28,15 @@ class Step(NamedTuple):
 class Run:
     """What one run of a plan computed. Tensors and calls of single cells are made when somebody asks for them."""
 
-    __slots__ = ("_calls", "_inputs", "_made", "_plan", "_variables")
+    __slots__ = ("_calls", "_engine", "_inputs", "_made", "_plan")
 
-    def __init__(self, plan: Plan, inputs: list[Tensor], variables: list[_core.Var]) -> None:
+    def __init__(self, plan: Plan, inputs: list[Tensor], engine: _core.Run) -> None:
         self._plan = plan
         self._inputs = inputs
-        self._variables = variables
-        """Those of the inputs, then those of the steps."""
+        self._engine = engine
         # Weak: a tensor knows the run that made it.
         self._made: dict[int, weakref.ref[Tensor]] = {}
-        self._calls: list[Call] = []
+        self._calls: list[Call] | None = None
 
     def tensor(self, place: int) -> Tensor:
         """The tensor at a place."""
@@ -46,27 +45,28 @@ class Run:
         made = self._made.get(place)
         tensor = None if made is None else made()
         if tensor is None:
-            tensor = Tensor._from_var(self._variables[place], self._plan.steps[place - len(self._inputs)].cell)
+            cell = self._plan.steps[place - len(self._inputs)].cell
+            tensor = Tensor._from_var(self._engine.at(place), cell)
             tensor._link = (self, place)
             self._made[place] = weakref.ref(tensor)
         return tensor
 
     def call(self, place: int) -> Call:
         """The call that made the tensor at a place."""
-        first = len(self._inputs)
-        if not self._calls:
+        first, made = len(self._inputs), self._calls
+        if made is None:
+            made = []
             for i, (cell, reads) in enumerate(self._plan.steps):
-                behind = [
-                    self._calls[p - first] if p >= first else self._inputs[p]._call or self._inputs[p] for p in reads
-                ]
-                self._calls.append((cell, self._variables[first + i], behind, []))
-        return self._calls[place - first]
+                behind = [made[p - first] if p >= first else self._inputs[p]._call or self._inputs[p] for p in reads]
+                made.append((cell, self._engine.at(first + i), behind, []))
+            self._calls = made
+        return made[place - first]
 
     def of(self, place: int) -> Pass:
         """What the cell at a place remembers of its call."""
         reads = self._plan.steps[place - len(self._inputs)].reads
-        variables = [self._variables[p] for p in reads]
-        return [self.tensor(p) for p in reads], self.tensor(place), variables, self._variables[place], self.call(place)
+        variables = [self._engine.at(p) for p in reads]
+        return [self.tensor(p) for p in reads], self.tensor(place), variables, self._engine.at(place), self.call(place)
 
 
 class Plan:
@@ -84,7 +84,7 @@ class Plan:
         direct = all(cell._direct for cell, _ in self.steps)
         if self.steps and direct and all(len(of) == 1 for of in ranks) and min(self.ends) >= inputs:
             self._engine = _core.Plan(
-                [cell._handle for cell, _ in self.steps], [reads for _, reads in self.steps], inputs
+                [cell._handle for cell, _ in self.steps], [reads for _, reads in self.steps], inputs, self.ends
             )
             owners = [next(cell.name for cell, reads in self.steps if p in reads) for p in range(inputs)]
             self._readers = [(owner, of.pop()) for owner, of in zip(owners, ranks, strict=True)]
@@ -122,11 +122,11 @@ class Plan:
 
     def _run(self, engine: _core.Plan, tensors: list[Tensor]) -> list[Tensor]:
         given = [t._as_var(owner, any_rank) for t, (owner, any_rank) in zip(tensors, self._readers, strict=True)]
-        variables = [*given, *engine.call(given)]
-        run = Run(self, tensors, variables)
+        made = engine.call(given)
+        run = Run(self, tensors, made)
         outputs = [run.tensor(place) for place in self.ends]
         for state, place in self._states:
             state["_pass"] = run, place
         for i, cell in self._noting:
-            cell._note_shapes([variables[p].shape for p in self.steps[i].reads], variables[self.inputs + i].shape)
+            cell._note_shapes([made.shape(p) for p in self.steps[i].reads], made.shape(self.inputs + i))
         return outputs

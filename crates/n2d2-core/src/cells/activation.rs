@@ -2,7 +2,7 @@
 //!
 //! Shapes: `[n, c, h, w]` to the same. The function is applied to each block as it is copied.
 
-use super::{Cell, Frame, Parts, Phase};
+use super::{Cell, Fold, Frame, Parts, Phase};
 use crate::config::Config;
 use crate::error::Result;
 use crate::tensor::{Float, Shape};
@@ -38,6 +38,10 @@ impl<T: Float> Cell<T> for Activation<T> {
 
     fn fuses_activation(&self) -> bool {
         true
+    }
+
+    fn fold(&self) -> Option<Fold<T>> {
+        Some(Fold::Identity)
     }
 
     fn fuses_deactivation(&self) -> bool {

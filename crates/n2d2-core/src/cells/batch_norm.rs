@@ -15,7 +15,7 @@
 //! Shapes: `[n, c, h, w]` to the same. Source: S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015; ONNX
 //! `BatchNormalization`.
 
-use super::{Cell, Frame, Param, ParamLayout, Phase, Statistics};
+use super::{Affine, Cell, Fold, Frame, Param, ParamLayout, Phase, Statistics};
 use crate::activation::ActivationFn;
 use crate::config::Config;
 use crate::device::cpu::with_scratch;
@@ -544,6 +544,12 @@ impl<T: Float> Cell<T> for BatchNorm2d<T> {
 
     fn fuses_activation(&self) -> bool {
         true
+    }
+
+    fn fold(&self) -> Option<Fold<T>> {
+        let inverse = |v: &T| T::of(1.0 / (v.as_f64() + self.epsilon()).sqrt());
+        let factors: Vec<T> = self.values(SCALES).iter().zip(self.values(VARIANCES)).map(|(s, v)| *s * inverse(v)).collect();
+        Some(Fold::Affine(Affine::new([self.values(MEANS), &factors, self.values(BIASES)])))
     }
 
     fn fuses_deactivation(&self) -> bool {

@@ -13,6 +13,7 @@
 use super::convolution::{Convolution, pairs};
 use super::winners::WinnersPass;
 use super::{Cell, Frame, Param, Phase, Statistics};
+use crate::activation::ActivationFn;
 use crate::config::Config;
 use crate::device::cpu::Kernels;
 use crate::error::{Error, Result};
@@ -152,6 +153,10 @@ impl<T: Float> Cell<T> for Conv<T> {
         true
     }
 
+    fn takes_epilogue(&self) -> bool {
+        !self.is_sub_sampled()
+    }
+
     fn takes_winners(&self, inputs: &[&[usize]], output: &[usize]) -> bool {
         let [_, _, oh, ow] = dims4(output);
         !self.is_sub_sampled() && WinnersPass::pays(&self.convolution, inputs[0], [oh, ow])
@@ -160,7 +165,7 @@ impl<T: Float> Cell<T> for Conv<T> {
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let full = self.prepare(f)?;
         self.convolution.winograd.stop(f.learn);
-        let plain = !self.is_sub_sampled() && f.activation.is_none_or(crate::activation::ActivationFn::is_relu);
+        let plain = !self.is_sub_sampled() && f.activation.is_none_or(ActivationFn::is_relu);
         if plain
             && !f.learn
             && let Some(phases) = self.convolution.winograd_begin(&self.params[0])
@@ -177,8 +182,7 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn forward(&self, phase: usize, item: usize, f: &Frame<'_, T>) {
         let (x, weights) = (&f.inputs[0], &self.params[0]);
-        let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
-        if self.convolution.winograd.run(phase, item, x, weights, self.bias(), relu, f.output) {
+        if self.convolution.winograd.run(phase, item, f, weights, self.bias()) {
             return;
         }
         if phase == 1 {
@@ -188,7 +192,12 @@ impl<T: Float> Cell<T> for Conv<T> {
             self.convolution.sweep(item, x, weights, &[], false, full);
             return;
         }
+        let relu = f.epilogue.is_none() && f.activation.is_some_and(ActivationFn::is_relu);
         let (start, len) = self.convolution.sweep(item, x, weights, self.bias(), relu, f.output);
+        if let Some(epilogue) = f.epilogue {
+            // SAFETY: the band that this item has just written.
+            return unsafe { epilogue.finish(f.output, (start, len), f.activation) };
+        }
         if let Some(activation) = f.activation.filter(|_| !relu) {
             // SAFETY: the band that this item has just written.
             activation.forward(unsafe { f.output.part_mut(start, len) });

@@ -102,6 +102,7 @@ fn run<T: Float>(cell: &mut Conv<T>, x: &Tensor<T>, gy: &[f64]) -> (Vec<T>, Vec<
         saved: &saved,
         learn: true,
         activation: None,
+        epilogue: None,
         random_key: 0,
         grad_output: None,
         winners: None,

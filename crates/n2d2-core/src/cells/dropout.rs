@@ -4,7 +4,7 @@
 //!
 //! Shapes: `[n, c, h, w]` to the same. Source: N. Srivastava et al., "Dropout", JMLR 15 (2014); ONNX `Dropout`.
 
-use super::{Cell, Frame, Phase};
+use super::{Cell, Fold, Frame, Phase};
 use crate::config::Config;
 use crate::error::Result;
 use crate::random::Stream;
@@ -75,6 +75,10 @@ impl<T: Float> Cell<T> for Dropout<T> {
 
     fn saved(&self, _: &[&[usize]], output: &[usize]) -> (usize, usize) {
         (output.iter().product(), 0)
+    }
+
+    fn fold(&self) -> Option<Fold<T>> {
+        Some(Fold::Identity)
     }
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {

@@ -14,7 +14,7 @@
 //!
 //! Shapes: any number of `[n, c, h, w]` to the same. Source: ONNX `Sum`, `Mul`, `Max`. Not supported: broadcasting.
 
-use super::{Cell, Frame, Inputs, Parts, Phase};
+use super::{Cell, Fold, Frame, Inputs, Parts, Phase};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape};
@@ -79,6 +79,12 @@ impl<T: Float> ElemWise<T> {
         self.per_channel && self.operation == Operation::Sum
     }
 
+    /// True if it adds its inputs as they are.
+    fn is_plain_sum(&self) -> bool {
+        let one = |w: &T| *w == T::one();
+        self.operation == Operation::Sum && self.weights.iter().all(one) && self.shifts.iter().all(T::is_zero)
+    }
+
     /// Repeats the coefficients of channels over a block and one pixel more, so that any run of a block can be combined with
     /// them element by element.
     fn repeat_coefficients(&mut self, c: usize) {
@@ -103,7 +109,10 @@ impl<T: Float> ElemWise<T> {
         let y = unsafe { f.output.part_mut(start, len) };
         let part = |k: usize| f.inputs[k].part(start, len);
         let mut k = 0;
-        if self.operation == Operation::Sum && !self.by_channel() && f.inputs.len() > 1 {
+        if self.is_plain_sum() && f.inputs.len() > 1 {
+            plain_sum_of_two(part(0), part(1), y);
+            k = 2;
+        } else if self.operation == Operation::Sum && !self.by_channel() && f.inputs.len() > 1 {
             sum_of_two([self.weight(0), self.weight(1)], [self.shift(0), self.shift(1)], part(0), part(1), y);
             k = 2;
         }
@@ -168,6 +177,12 @@ impl<T: Float> ElemWise<T> {
 }
 
 vectorised! {
+    fn plain_sum_of_two<T: Float>(a: &[T], b: &[T], y: &mut [T]) {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            *y = *a + *b;
+        }
+    }
+
     fn sum_of_two<T: Float>(w: [T; 2], s: [T; 2], a: &[T], b: &[T], y: &mut [T]) {
         for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
             *y = (w[0] * *a + s[0]) + (w[1] * *b + s[1]);
@@ -278,6 +293,10 @@ impl<T: Float> Cell<T> for ElemWise<T> {
 
     fn fuses_activation(&self) -> bool {
         true
+    }
+
+    fn fold(&self) -> Option<Fold<T>> {
+        self.is_plain_sum().then_some(Fold::Sum)
     }
 
     fn fuses_deactivation(&self) -> bool {

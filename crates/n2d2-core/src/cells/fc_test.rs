@@ -21,6 +21,7 @@ fn run<T: Float>(cell: &mut Fc<T>, x: &Tensor<T>, gy: &[f64], learn: bool) -> (V
         saved: &saved,
         learn,
         activation: None,
+        epilogue: None,
         random_key: 9,
         grad_output: None,
         winners: None,

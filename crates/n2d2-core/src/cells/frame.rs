@@ -1,5 +1,6 @@
 //! What a cell sees of one pass.
 
+use super::epilogue::Epilogue;
 use crate::activation::ActivationFn;
 use crate::tensor::{Element, Float, Tensor};
 use std::marker::PhantomData;
@@ -160,6 +161,8 @@ pub struct Frame<'a, T: Float> {
     pub learn: bool,
     /// The activation to apply, or to take the gradient back through, for a cell that fuses it.
     pub activation: Option<&'a ActivationFn>,
+    /// Forward in test mode: what to do to the output before the activation, for a cell that [takes](super::Cell::takes_epilogue) it.
+    pub epilogue: Option<&'a Epilogue<'a, T>>,
     /// Key of the random streams of this pass: differs from cell to cell and from step to step.
     pub random_key: u64,
     /// Backward: the gradient that arrives.

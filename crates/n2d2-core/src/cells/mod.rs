@@ -6,12 +6,14 @@
 //! cells. Which item computes what depends on shapes only, so results never depend on the number of threads.
 
 mod convolution;
+mod epilogue;
 mod frame;
 mod param;
 mod strided;
 mod winners;
 mod winograd;
 
+pub use epilogue::{Affine, Epilogue, Fold};
 pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};
 pub(crate) use frame::{Parts, image_block};
 pub use param::{Param, ParamLayout};
@@ -53,6 +55,17 @@ pub trait Cell<T: Float>: Send + Sync {
 
     /// True if the cell applies its activation itself in forward (in its epilogue).
     fn fuses_activation(&self) -> bool {
+        false
+    }
+
+    /// What the cell does in test mode to each value of its input, for one that [takes](Cell::takes_epilogue) it over;
+    /// `None` if it does more than that. Changes of its parameters are not seen afterwards.
+    fn fold(&self) -> Option<Fold<T>> {
+        None
+    }
+
+    /// True if the cell can do to its output what the cells behind it do, if they [fold](Cell::fold): see [`Frame::epilogue`].
+    fn takes_epilogue(&self) -> bool {
         false
     }
 

@@ -1,6 +1,8 @@
 //! The sweep of a convolution by Winograd's algorithm, in test mode, where it is faster.
 
-use super::{Param, Phase};
+use super::epilogue::Affine;
+use super::{Frame, Param, Phase};
+use crate::activation::ActivationFn;
 use crate::device::cpu::{Kernels, Window, Winograd, WinogradJob};
 use crate::tensor::{Float, Tensor};
 
@@ -65,7 +67,7 @@ impl<T: Float> WinogradSweep<T> {
     }
 
     /// Computes an item of a phase; false if the sweep is off.
-    pub(super) fn run(&self, phase: usize, item: usize, x: &Tensor<T>, weights: &Param<T>, bias: &[T], relu: bool, y: &Tensor<T>) -> bool {
+    pub(super) fn run(&self, phase: usize, item: usize, f: &Frame<'_, T>, weights: &Param<T>, bias: &[T]) -> bool {
         let Some(plan) = self.plan.as_ref().filter(|_| self.active) else { return false };
         let u = &self.transformed[plan.variant() as usize].u;
         if phase == 0 {
@@ -74,8 +76,17 @@ impl<T: Float> WinogradSweep<T> {
             unsafe { plan.transform_weights(item, u.as_ptr(), |at| from[weights.layout.at(&at)]) };
             return true;
         }
-        let (x, u, v, y) = (x.part(0, x.len()), u.part(0, u.len()), self.v.as_ptr(), y.as_ptr());
-        let job = WinogradJob { plan, x, u, bias, residual: &[], relu, v, y };
+        let job = WinogradJob {
+            plan,
+            x: f.inputs[0].part(0, f.inputs[0].len()),
+            u: u.part(0, u.len()),
+            bias,
+            affine: f.epilogue.and_then(|e| e.affine).map(Affine::rows),
+            residual: f.epilogue.and_then(|e| e.residual.as_ref()).map_or(&[], |r| r.part(0, r.len())),
+            relu: f.activation.is_some_and(ActivationFn::is_relu),
+            v: self.v.as_ptr(),
+            y: f.output.as_ptr(),
+        };
         // SAFETY: `begin` made room for `v`, and `y` has the plan's size; items of a phase write disjoint parts.
         unsafe { if phase == 1 { job.transform(item) } else { job.run(item) } }
         true

@@ -8,17 +8,22 @@
 //! Gradients are *minus* the derivative of the loss (target - output), summed over the batch, as in N2D2: solvers add.
 
 mod call;
+mod deferred;
 mod gradient;
+mod inference;
+mod plan;
 mod profile;
 mod queue;
 mod unit;
 mod update;
 mod var;
 
-pub use call::{Step, call_all, steps};
+pub use plan::{Plan, Run};
 pub use profile::{Profiled, begin_profile, end_profile};
 pub use unit::{Inner, Unit, set_shapes_only};
 pub use var::{Var, update_all};
 
+#[cfg(test)]
+mod plan_test;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::profile::{self, Profiled};
 use super::unit::Inner;
 use super::var::Node;
 use crate::activation::ActivationFn;
-use crate::cells::{Cell, Frame, Phase, Scope, image_block};
+use crate::cells::{Cell, Epilogue, Frame, Phase, Scope, image_block};
 use crate::device::cpu::{parallel_for, threads};
 use crate::error::Result;
 use crate::tensor::{Float, Tensor};
@@ -38,6 +38,8 @@ pub(super) struct Pass<'a, T: Float> {
     pub(super) node: Arc<Node<T>>,
     /// The activation that the cell applies, or takes the gradient back through, itself.
     pub(super) activation: Option<ActivationFn>,
+    /// What the cell does beside, in a forward pass in test mode.
+    pub(super) epilogue: Option<Epilogue<'a, T>>,
     /// Of a backward pass.
     pub(super) back: Option<Back<T>>,
 }
@@ -45,7 +47,7 @@ pub(super) struct Pass<'a, T: Float> {
 impl<T: Float> Pass<'_, T> {
     /// What the cell sees of the pass, and the cell.
     fn parts(&mut self) -> (Frame<'_, T>, &mut dyn Cell<T>, bool) {
-        let frame = frame(&self.node, self.activation.as_ref(), self.back.as_ref());
+        let frame = frame(&self.node, self.activation.as_ref(), self.epilogue.as_ref(), self.back.as_ref());
         (frame, &mut *self.inner.cell, self.back.is_some())
     }
 
@@ -56,7 +58,7 @@ impl<T: Float> Pass<'_, T> {
     }
 
     fn run(&self, phase: usize, items: Range<usize>) {
-        let f = frame(&self.node, self.activation.as_ref(), self.back.as_ref());
+        let f = frame(&self.node, self.activation.as_ref(), self.epilogue.as_ref(), self.back.as_ref());
         match self.back {
             Some(_) => items.for_each(|i| self.inner.cell.backward(phase, i, &f)),
             None => items.for_each(|i| self.inner.cell.forward(phase, i, &f)),
@@ -70,7 +72,12 @@ impl<T: Float> Pass<'_, T> {
 }
 
 /// The frame of a pass.
-fn frame<'a, T: Float>(node: &'a Node<T>, activation: Option<&'a ActivationFn>, back: Option<&'a Back<T>>) -> Frame<'a, T> {
+fn frame<'a, T: Float>(
+    node: &'a Node<T>,
+    activation: Option<&'a ActivationFn>,
+    epilogue: Option<&'a Epilogue<'a, T>>,
+    back: Option<&'a Back<T>>,
+) -> Frame<'a, T> {
     let gradient = back.map(|(gradient, _)| gradient);
     Frame {
         name: node.unit.name(),
@@ -79,6 +86,7 @@ fn frame<'a, T: Float>(node: &'a Node<T>, activation: Option<&'a ActivationFn>, 
         saved: &node.saved,
         learn: node.learn,
         activation,
+        epilogue,
         random_key: node.random_key,
         grad_output: gradient.map(|g| &g.values),
         winners: gradient.and_then(|g| g.chosen.as_ref()).map(|chosen| &chosen.places),
@@ -173,6 +181,25 @@ impl<'a, T: Float> Queue<'a, T> {
         // Nobody waits for a lock while holding others, so nobody waits for ever.
         self.flush();
         unit.lock()
+    }
+
+    /// Adds a forward pass. That of one image has nothing to wait for.
+    ///
+    /// # Errors
+    /// Those of the cell.
+    pub(super) fn push_forward(&mut self, mut pass: Pass<'a, T>) -> Result<()> {
+        let (images, node) = (pass.node.output.images().0, &pass.node);
+        if images > 1 || profile::is_on() {
+            let residual = pass.epilogue.as_ref().and_then(|e| e.residual.as_ref());
+            let elements = node.output.len() + node.tensors.iter().chain(residual).map(Tensor::len).sum::<usize>();
+            return self.push(pass, images, elements);
+        }
+        self.flush();
+        for (i, phase) in pass.begin()?.into_iter().enumerate() {
+            parallel_for(phase.items, phase.cost_ns, &|item| pass.run(i, item..item + 1));
+            pass.end(i);
+        }
+        Ok(())
     }
 
     /// Adds the pass of a cell over `images` images that touches `elements` elements of activations.

@@ -45,7 +45,19 @@ pub struct Inner<T: Float> {
 pub struct Unit<T: Float> {
     name: String,
     id: u64,
+    /// Grows whenever somebody may have changed something.
+    changes: AtomicU64,
     inner: Mutex<Inner<T>>,
+}
+
+/// What the results of a cell depend on beside its inputs: numbers that grow with every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) learn: bool,
+    /// Parameters and configuration.
+    pub(super) state: u64,
+    /// Passes in learning mode, on which random numbers depend.
+    pub(super) step: u64,
 }
 
 static UNITS: AtomicU64 = AtomicU64::new(0);
@@ -57,6 +69,11 @@ static SHAPES_ONLY: AtomicBool = AtomicBool::new(false);
 /// so cannot be gone back through.
 pub fn set_shapes_only(on: bool) {
     SHAPES_ONLY.store(on, Ordering::Relaxed);
+}
+
+/// True if calls compute: see [`set_shapes_only`].
+pub(super) fn computes() -> bool {
+    !SHAPES_ONLY.load(Ordering::Relaxed)
 }
 
 /// FNV-1a, so that a cell's random streams depend on its name and not on the order of construction.
@@ -80,7 +97,12 @@ impl<T: Float> Unit<T> {
     /// Names a cell that was made before.
     pub fn with_cell(name: impl Into<String>, cell: Box<dyn Cell<T>>) -> Arc<Self> {
         let inner = Inner { cell, activation: None, learn: true, back_propagate: true, step: 0 };
-        Arc::new(Unit { name: name.into(), id: UNITS.fetch_add(1, Ordering::Relaxed), inner: Mutex::new(inner) })
+        Arc::new(Unit {
+            name: name.into(),
+            id: UNITS.fetch_add(1, Ordering::Relaxed),
+            changes: AtomicU64::new(0),
+            inner: Mutex::new(inner),
+        })
     }
 
     /// The name.
@@ -106,8 +128,34 @@ impl<T: Float> Unit<T> {
     }
 
     /// Reads or changes the cell, its parameters, activation and mode.
+    ///
+    /// What was made for the cell as it was (a fused network in test mode) is made anew: see [`Unit::read`].
     pub fn with<R>(&self, f: impl FnOnce(&mut Inner<T>) -> R) -> R {
-        f(&mut self.lock())
+        let mut inner = self.lock();
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        f(&mut inner)
+    }
+
+    /// Reads the cell, its parameters, activation and mode.
+    pub fn read<R>(&self, f: impl FnOnce(&Inner<T>) -> R) -> R {
+        f(&self.lock())
+    }
+
+    /// Sets learning mode (the default) or test mode.
+    pub fn set_learn(&self, learn: bool) {
+        self.lock().learn = learn;
+    }
+
+    /// Lets gradients go to the inputs (the default), or not.
+    pub fn set_back_propagate(&self, back_propagate: bool) {
+        self.lock().back_propagate = back_propagate;
+    }
+
+    /// The state of the cell.
+    pub(super) fn stamp(&self) -> Stamp {
+        let inner = self.lock();
+        let versions: u64 = inner.cell.params().iter().map(|p| p.version).sum();
+        Stamp { learn: inner.learn, state: self.changes.load(Ordering::Relaxed) + versions, step: inner.step }
     }
 
     /// Parameters and multiply-accumulates for one stimulus.
@@ -126,13 +174,13 @@ impl<T: Float> Unit<T> {
     /// [`Error::Shape`] for inputs that do not fit the cell or each other, naming the cell.
     pub fn call(self: &Arc<Self>, inputs: &[Var<T>]) -> Result<Var<T>> {
         let mut queue = Queue::new();
-        let output = self.enqueue(inputs, &mut queue)?;
+        let output = self.enqueue(inputs, None, &mut queue)?;
         queue.flush();
         Ok(output)
     }
 
-    /// Records the pass for these inputs and leaves it to the queue to compute it.
-    pub(super) fn enqueue<'a>(self: &'a Arc<Self>, inputs: &[Var<T>], queue: &mut Queue<'a, T>) -> Result<Var<T>> {
+    /// Records the pass for these inputs, in another mode if one is given, and leaves it to the queue to compute it.
+    pub(super) fn enqueue<'a>(self: &'a Arc<Self>, inputs: &[Var<T>], learn: Option<bool>, queue: &mut Queue<'a, T>) -> Result<Var<T>> {
         let mut inner = queue.lock(self);
         let tensors = self.join(inner.cell.inputs(), inputs, queue)?;
         let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
@@ -142,15 +190,14 @@ impl<T: Float> Unit<T> {
         }
         let (values, index) = inner.cell.saved(&shapes, &shape);
         let saved = Saved { values: Tensor::uninit(&[values]), index: Tensor::uninit(&[index]) };
-        let computed = !SHAPES_ONLY.load(Ordering::Relaxed);
+        let computed = computes();
         let output = if computed { Tensor::uninit(&shape) } else { Tensor::zeroed(&shape) };
-        let learn = inner.learn;
+        let learn = learn.unwrap_or(inner.learn);
         if learn && computed {
             inner.step += 1;
             inner.cell.params_mut().iter_mut().for_each(crate::cells::Param::start_iteration);
         }
-        let seed = u64::from(random::seed());
-        let random_key = random::key(&[seed, hash(&self.name), inner.step]);
+        let random_key = self.random_key(inner.step);
         let function = inner.activation.as_ref().map(Activation::function).filter(|f| computed && !f.is_identity());
         let from_input = function.as_ref().is_some_and(ActivationFn::reads_input);
         let fused = inner.cell.fuses_activation() && !from_input;
@@ -158,15 +205,13 @@ impl<T: Float> Unit<T> {
         let activation = function.map(|f| (f, if from_input { Tensor::uninit(&shape) } else { output.clone() }));
         let takes_winners = !from_input && inner.cell.takes_winners(&shapes, &shape);
         let wants_gradient = inputs.iter().any(Var::wants_gradient) || inner.cell.params().iter().any(|p| p.solver.is_some());
-        let images = shape.first().copied().unwrap_or(1);
-        let elements = output.len() + tensors.iter().map(Tensor::len).sum::<usize>();
         let mut node =
             Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (learn, random_key, activation.clone()), computed);
         node.takes_winners = takes_winners;
         let node = Arc::new(node);
         if computed {
             let own = activation.as_ref().filter(|_| fused).map(|(f, _)| *f);
-            queue.push(Pass { inner, node: node.clone(), activation: own, back: None }, images, elements)?;
+            queue.push_forward(Pass { inner, node: node.clone(), activation: own, epilogue: None, back: None })?;
             if let Some((f, kept)) = activation.filter(|_| !fused) {
                 activate(f, from_input.then_some(kept), output.clone(), queue);
             }
@@ -174,8 +219,13 @@ impl<T: Float> Unit<T> {
         Ok(Var::made_by(output, node, wants_gradient))
     }
 
+    /// The key of the random streams of a pass after `step` passes in learning mode.
+    pub(super) fn random_key(&self, step: u64) -> u64 {
+        random::key(&[u64::from(random::seed()), hash(&self.name), step])
+    }
+
     /// Brings the inputs into the form that the cell takes.
-    fn join(&self, how: Inputs, inputs: &[Var<T>], queue: &mut Queue<'_, T>) -> Result<Vec<Tensor<T>>> {
+    pub(super) fn join(&self, how: Inputs, inputs: &[Var<T>], queue: &mut Queue<'_, T>) -> Result<Vec<Tensor<T>>> {
         let Some(first) = inputs.first() else {
             return Err(Error::shape(&self.name, "inputs", "at least one tensor", "none"));
         };
@@ -251,7 +301,7 @@ impl<T: Float> Unit<T> {
         };
         let images = node.output.images().0;
         let elements = 2 * gy.values.len() + 2 * node.tensors.iter().map(Tensor::len).sum::<usize>();
-        let pass = Pass { inner, node: node.clone(), activation: own, back: Some((gy, grads.clone())) };
+        let pass = Pass { inner, node: node.clone(), activation: own, epilogue: None, back: Some((gy, grads.clone())) };
         queue.push(pass, images, elements)?;
         if joined {
             if let Some(Some(g)) = grads.first() {
@@ -285,7 +335,7 @@ impl<T: Float> Tensor<T> {
 }
 
 /// Applies an activation in place; `kept` gets what was there before.
-fn activate<T: Float>(f: ActivationFn, kept: Option<Tensor<T>>, y: Tensor<T>, queue: &mut Queue<'_, T>) {
+pub(super) fn activate<T: Float>(f: ActivationFn, kept: Option<Tensor<T>>, y: Tensor<T>, queue: &mut Queue<'_, T>) {
     let (n, each) = y.images();
     queue.push_plain(n, each, move |images| {
         // SAFETY: items are disjoint.
@@ -298,13 +348,17 @@ fn activate<T: Float>(f: ActivationFn, kept: Option<Tensor<T>>, y: Tensor<T>, qu
     });
 }
 
-/// Joins channels-last tensors of one size along channels.
+/// Joins tensors of one size along channels.
 fn concatenate<T: Float>(tensors: &[Tensor<T>], queue: &mut Queue<'_, T>) -> Tensor<T> {
     let [n, _, h, w] = dims4(tensors[0].shape());
-    let c: usize = tensors.iter().map(|t| t.shape()[1]).sum();
-    let joined = Tensor::uninit(&[n, c, h, w]);
-    let parts: Vec<Tensor<T>> = tensors.iter().map(Tensor::to_channels_last).collect();
-    let to = joined.clone();
+    let joined = Tensor::uninit(&[n, tensors.iter().map(|t| t.shape()[1]).sum(), h, w]);
+    concatenate_to(tensors.iter().map(Tensor::to_channels_last).collect(), joined.clone(), queue);
+    joined
+}
+
+/// Joins channels-last tensors of one size along channels.
+pub(super) fn concatenate_to<T: Float>(parts: Vec<Tensor<T>>, to: Tensor<T>, queue: &mut Queue<'_, T>) {
+    let [n, c, h, w] = dims4(to.shape());
     queue.push_plain(n, h * w * c, move |images| {
         let mut at = 0;
         for t in &parts {
@@ -316,7 +370,6 @@ fn concatenate<T: Float>(tensors: &[Tensor<T>], queue: &mut Queue<'_, T>) -> Ten
             at += ct;
         }
     });
-    joined
 }
 
 /// Gives each input its channels of a joined gradient.

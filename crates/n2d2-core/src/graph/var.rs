@@ -1,5 +1,6 @@
 //! Variables and recorded passes.
 
+use super::deferred::Deferred;
 use super::gradient::{Gradient, Slot};
 use super::queue::Queue;
 use super::unit::Unit;
@@ -57,11 +58,21 @@ impl<T: Float> Node<T> {
     }
 }
 
+/// Where a variable comes from.
+#[derive(Clone)]
+enum Origin<T: Float> {
+    /// No cell.
+    Leaf,
+    Node(Arc<Node<T>>),
+    /// A step of a call that is recorded when somebody asks.
+    Deferred(Arc<Deferred<T>>, usize),
+}
+
 /// A tensor of the graph: its values, where they come from, and its gradient. Clones share all three.
 #[derive(Clone)]
 pub struct Var<T: Float> {
     tensor: Tensor<T>,
-    node: Option<Arc<Node<T>>>,
+    origin: Origin<T>,
     slot: Arc<Slot<T>>,
     wants_gradient: bool,
 }
@@ -89,12 +100,37 @@ impl<T: Float> Ord for Newest<T> {
 impl<T: Float> Var<T> {
     /// A variable that no cell made. With `wants_gradient` false the gradient towards it is never computed.
     pub fn leaf(tensor: Tensor<T>, wants_gradient: bool) -> Self {
-        Var { tensor, node: None, slot: Slot::new(), wants_gradient }
+        Var { tensor, origin: Origin::Leaf, slot: Slot::new(), wants_gradient }
     }
 
     pub(super) fn made_by(tensor: Tensor<T>, node: Arc<Node<T>>, wants_gradient: bool) -> Self {
         let slot = node.slot.clone();
-        Var { tensor, node: Some(node), slot, wants_gradient }
+        Var { tensor, origin: Origin::Node(node), slot, wants_gradient }
+    }
+
+    /// The output of a step of a call that is not recorded yet.
+    pub(super) fn of_deferred(tensor: Tensor<T>, deferred: Arc<Deferred<T>>, step: usize, wants_gradient: bool) -> Self {
+        Var { tensor, origin: Origin::Deferred(deferred, step), slot: Slot::new(), wants_gradient }
+    }
+
+    /// The pass that made it, which is recorded now if it was not.
+    ///
+    /// # Errors
+    /// [`Error::State`] if a cell has changed since.
+    fn record(&self) -> Result<Option<&Arc<Node<T>>>> {
+        match &self.origin {
+            Origin::Leaf => Ok(None),
+            Origin::Node(node) => Ok(Some(node)),
+            Origin::Deferred(deferred, step) => deferred.record()?[*step].record(),
+        }
+    }
+
+    /// The same variable as the recorded pass knows it.
+    fn recorded(&self) -> &Self {
+        match &self.origin {
+            Origin::Deferred(deferred, step) => deferred.recorded().map_or(self, |outputs| &outputs[*step]),
+            _ => self,
+        }
     }
 
     /// The values.
@@ -109,7 +145,7 @@ impl<T: Float> Var<T> {
 
     /// True if no cell made it.
     pub fn is_leaf(&self) -> bool {
-        self.node.is_none()
+        matches!(self.origin, Origin::Leaf)
     }
 
     /// The same values without their history.
@@ -120,49 +156,63 @@ impl<T: Float> Var<T> {
 
     /// The cell that made it.
     pub fn unit(&self) -> Option<&Arc<Unit<T>>> {
-        self.node.as_ref().map(|n| &n.unit)
+        match &self.origin {
+            Origin::Leaf => None,
+            Origin::Node(node) => Some(&node.unit),
+            Origin::Deferred(deferred, step) => Some(deferred.unit(*step)),
+        }
     }
 
     /// The inputs of the cell that made it.
-    pub fn parents(&self) -> &[Var<T>] {
-        self.node.as_ref().map_or(&[], |n| &n.inputs)
+    ///
+    /// # Errors
+    /// [`Error::State`] if they were not kept (see [`super::Plan`]) and a cell has changed since.
+    pub fn parents(&self) -> Result<&[Var<T>]> {
+        Ok(self.record()?.map_or(&[], |n| &n.inputs))
     }
 
     pub(super) fn slot(&self) -> &Slot<T> {
-        &self.slot
+        &self.recorded().slot
     }
 
     /// True if the cell that made it wants the gradient of `chosen` values only, all others being zero.
     pub(super) fn takes_winners(&self, chosen: usize) -> bool {
-        self.node.as_ref().is_some_and(|n| n.takes_winners && n.output.len() >= LEAST_CHOICE * chosen)
+        match &self.recorded().origin {
+            Origin::Node(node) => node.takes_winners && node.output.len() >= LEAST_CHOICE * chosen,
+            _ => false,
+        }
     }
 
     /// The gradient that the last back-propagation left: minus the derivative, summed over the batch. For the output of a
     /// cell with an activation it has gone back through the activation, as in N2D2.
     pub fn grad(&self) -> Option<Tensor<T>> {
-        self.slot.lock().as_ref().map(Gradient::dense)
+        self.slot().lock().as_ref().map(Gradient::dense)
     }
 
     /// All nodes behind this variable, newest first.
-    fn nodes(&self) -> Vec<Arc<Node<T>>> {
-        let mut heap: BinaryHeap<Newest<T>> = self.node.iter().cloned().map(Newest).collect();
+    fn nodes(&self) -> Result<Vec<Arc<Node<T>>>> {
+        let mut heap: BinaryHeap<Newest<T>> = self.record()?.cloned().map(Newest).into_iter().collect();
         let mut seen: HashSet<u64> = heap.iter().map(|n| n.0.serial).collect();
         let mut order = Vec::new();
         while let Some(Newest(node)) = heap.pop() {
-            for parent in node.inputs.iter().filter_map(|v| v.node.as_ref()) {
+            for parent in node.inputs.iter().filter_map(|v| v.record().transpose()) {
+                let parent = parent?;
                 if seen.insert(parent.serial) {
                     heap.push(Newest(parent.clone()));
                 }
             }
             order.push(node);
         }
-        order
+        Ok(order)
     }
 
     /// The cells behind this variable, oldest call first, each once.
-    pub fn units(&self) -> Vec<Arc<Unit<T>>> {
+    ///
+    /// # Errors
+    /// Those of [`Var::parents`].
+    pub fn units(&self) -> Result<Vec<Arc<Unit<T>>>> {
         let mut seen = HashSet::new();
-        self.nodes().into_iter().rev().filter(|n| seen.insert(n.unit.id())).map(|n| n.unit.clone()).collect()
+        Ok(self.nodes()?.into_iter().rev().filter(|n| seen.insert(n.unit.id())).map(|n| n.unit.clone()).collect())
     }
 
     /// Goes back from this variable with `gradient` (minus the derivative of the loss; ones if `None`).
@@ -170,9 +220,10 @@ impl<T: Float> Var<T> {
     /// Gradients of an earlier back-propagation through the same variables are dropped first.
     ///
     /// # Errors
-    /// [`Error::State`] if no cell made this variable, [`Error::Shape`] if the gradient has another shape.
+    /// [`Error::State`] if no cell made this variable, or one has changed since a call in test mode, [`Error::Shape`] if the
+    /// gradient has another shape.
     pub fn back_propagate(&self, gradient: Option<Tensor<T>>) -> Result<()> {
-        if self.node.is_none() {
+        if self.is_leaf() {
             return Err(Error::state("Tensor", "nothing to back-propagate through: no cell made this tensor"));
         }
         let gradient = match gradient {
@@ -182,14 +233,14 @@ impl<T: Float> Var<T> {
             Some(g) => g,
             None => Tensor::from_vec(vec![T::one(); self.tensor.len()], self.tensor.shape())?,
         };
-        let nodes = self.nodes();
+        let nodes = self.nodes()?;
         if nodes.iter().any(|n| !n.computed) {
             return Err(Error::state("Tensor", "nothing to back-propagate through: only shapes were computed; call the cells again"));
         }
         for node in &nodes {
             *node.slot.lock() = None;
             for input in &node.inputs {
-                *input.slot.lock() = None;
+                *input.slot().lock() = None;
             }
         }
         // Backward works in place on the gradient, so it gets a copy of the caller's.
@@ -197,7 +248,7 @@ impl<T: Float> Var<T> {
         let lies = gradient.to_channels_last();
         // SAFETY: the fresh tensor has no other user.
         unsafe { own.part_mut(0, own.len()) }.copy_from_slice(lies.part(0, lies.len()));
-        *self.slot.lock() = Some(own.into());
+        *self.slot().lock() = Some(own.into());
         let mut queue = Queue::new();
         for node in &nodes {
             let gy = node.slot.lock().clone();
@@ -227,8 +278,11 @@ pub fn update_all<T: Float>(outputs: &[Var<T>]) -> Result<()> {
         return Err(Error::state("Tensor", "nothing to update: no cell made this tensor"));
     }
     let mut seen = HashSet::new();
-    let nodes = outputs.iter().flat_map(|v| v.nodes().into_iter().rev());
     let batch = |shape: &[usize]| shape.first().copied().unwrap_or(1);
-    let units: Vec<_> = nodes.filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), batch(n.output.shape()))).collect();
+    let mut units = Vec::new();
+    for output in outputs {
+        let nodes = output.nodes()?.into_iter().rev();
+        units.extend(nodes.filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), batch(n.output.shape()))));
+    }
     update::run(&units)
 }

@@ -46,10 +46,10 @@ pub fn layers<T: Float>(output: &Var<T>) -> Result<Vec<Layer>> {
         if made.contains_key(&unit.id()) {
             continue;
         }
-        open.extend(v.parents().iter().cloned());
+        open.extend(v.parents()?.iter().cloned());
         made.insert(unit.id(), v.clone());
     }
-    output.units().iter().filter_map(|u| made.get(&u.id())).map(layer).collect()
+    output.units()?.iter().filter_map(|u| made.get(&u.id())).map(layer).collect()
 }
 
 fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
@@ -59,13 +59,14 @@ fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
         let [_, c, h, w_] = dims4(shape);
         [1, c, h, w_ * shape.iter().skip(4).product::<usize>()]
     };
-    let shapes: Vec<_> = v.parents().iter().map(one).collect();
-    let (kind, joins) = unit.with(|u| (u.cell.kind().to_string(), u.cell.inputs()));
+    let parents = v.parents()?;
+    let shapes: Vec<_> = parents.iter().map(one).collect();
+    let (kind, joins) = unit.read(|u| (u.cell.kind().to_string(), u.cell.inputs()));
     let inputs = joined(joins, &shapes);
     let slices: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
     let statistics = if joins == Inputs::Any {
         // Their first axis need not be a batch: those of all stimuli, divided.
-        let whole: Vec<&[usize]> = v.parents().iter().map(|p| p.tensor().shape()).collect();
+        let whole: Vec<&[usize]> = parents.iter().map(|p| p.tensor().shape()).collect();
         let all = unit.statistics(&whole)?;
         Statistics { macs: all.macs / v.tensor().shape().first().map_or(1, |n| *n as u64), ..all }
     } else {
@@ -74,9 +75,9 @@ fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
     Ok(Layer {
         name: unit.name().to_string(),
         kind,
-        parents: v.parents().iter().filter_map(Var::unit).map(|u| u.name().to_string()).collect(),
+        parents: parents.iter().filter_map(Var::unit).map(|u| u.name().to_string()).collect(),
         output: one(v).to_vec(),
-        data: v.parents().iter().filter(|p| p.is_leaf()).map(|p| one(p).iter().product::<usize>()).sum(),
+        data: parents.iter().filter(|p| p.is_leaf()).map(|p| one(p).iter().product::<usize>()).sum(),
         params: statistics.params,
         macs: statistics.macs,
     })

@@ -6,7 +6,6 @@
 use super::Element;
 use std::alloc::{Layout, alloc, dealloc};
 use std::any::Any;
-use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 
@@ -17,12 +16,16 @@ pub const SLACK_BYTES: usize = 64;
 /// Free blocks kept at most, in bytes.
 const KEEP_BYTES: usize = 1 << 30;
 
+/// Size classes below 2^64 bytes.
+const CLASSES: usize = 128;
+
 struct FreeList {
-    blocks: HashMap<usize, Vec<usize>>,
+    /// Addresses of the free blocks of each class.
+    blocks: [Vec<usize>; CLASSES],
     held_bytes: usize,
 }
 
-static FREE: Mutex<Option<FreeList>> = Mutex::new(None);
+static FREE: Mutex<FreeList> = Mutex::new(FreeList { blocks: [const { Vec::new() }; CLASSES], held_bytes: 0 });
 
 fn layout(bytes: usize) -> Layout {
     // The size is a class made by `class_of`, far below isize::MAX, and the alignment is a power of two.
@@ -36,14 +39,17 @@ fn class_of(bytes: usize) -> usize {
     if bytes <= power / 4 * 3 { power / 4 * 3 } else { power }
 }
 
+/// The number of a class.
+fn number_of(class: usize) -> usize {
+    2 * class.ilog2() as usize + usize::from(!class.is_power_of_two())
+}
+
 fn take(bytes: usize) -> NonNull<u8> {
     let reused = {
-        let mut guard = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.as_mut().and_then(|free| {
-            let block = free.blocks.get_mut(&bytes)?.pop()?;
-            free.held_bytes -= bytes;
-            Some(block)
-        })
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let block = free.blocks[number_of(bytes)].pop();
+        free.held_bytes -= if block.is_some() { bytes } else { 0 };
+        block
     };
     let p = match reused {
         Some(address) => address as *mut u8,
@@ -55,19 +61,25 @@ fn take(bytes: usize) -> NonNull<u8> {
 }
 
 fn give(p: NonNull<u8>, bytes: usize) {
-    let mut guard = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    let free = guard.get_or_insert_with(|| FreeList { blocks: HashMap::new(), held_bytes: 0 });
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     if free.held_bytes + bytes <= KEEP_BYTES {
         free.held_bytes += bytes;
-        free.blocks.entry(bytes).or_default().push(p.as_ptr() as usize);
+        free.blocks[number_of(bytes)].push(p.as_ptr() as usize);
     } else {
-        drop(guard);
+        drop(free);
         // SAFETY: `take` allocated the block with this very layout.
         unsafe { dealloc(p.as_ptr(), layout(bytes)) };
     }
 }
 
+/// What an empty tensor points to, slack included.
+#[repr(align(64))]
+struct Nothing(#[allow(dead_code)] [u8; SLACK_BYTES]);
+static NOTHING: Nothing = Nothing([0; SLACK_BYTES]);
+
 enum Owner {
+    /// There are no elements.
+    Nobody,
     /// A block of this class in bytes, given back on drop.
     Pool(usize),
     /// Memory of somebody else, kept alive by the value.
@@ -89,6 +101,9 @@ unsafe impl<T: Element> Sync for Buffer<T> {}
 impl<T: Element> Buffer<T> {
     /// Memory for `len` elements with any content; the engine writes before it reads.
     pub(crate) fn uninit(len: usize) -> Self {
+        if len == 0 {
+            return Buffer { pointer: NonNull::from(&NOTHING).cast(), len, owner: Owner::Nobody };
+        }
         let class = class_of(len * size_of::<T>() + SLACK_BYTES);
         Buffer { pointer: take(class).cast(), len, owner: Owner::Pool(class) }
     }
@@ -96,6 +111,9 @@ impl<T: Element> Buffer<T> {
     /// Memory of zeros, slack included.
     pub fn zeroed(len: usize) -> Self {
         let b = Self::uninit(len);
+        if len == 0 {
+            return b;
+        }
         // SAFETY: the block holds len elements and the slack; all-zero bytes are a valid value of every Element.
         unsafe { b.pointer.as_ptr().cast::<u8>().write_bytes(0, len * size_of::<T>() + SLACK_BYTES) };
         b
@@ -126,7 +144,7 @@ impl<T: Element> Buffer<T> {
 
     /// True if a kernel may read `SLACK_BYTES` behind the end.
     pub fn has_slack(&self) -> bool {
-        matches!(self.owner, Owner::Pool(_))
+        !matches!(self.owner, Owner::Foreign(_))
     }
 }
 
@@ -148,6 +166,9 @@ mod tests {
             let class = class_of(bytes);
             assert!(class >= bytes && (bytes < 256 || class <= bytes * 3 / 2), "{bytes} -> {class}");
         }
+        let classes: Vec<usize> = (8..63).flat_map(|bit| [1usize << bit, 3 << (bit - 1)]).collect();
+        let numbers: Vec<usize> = classes.iter().map(|class| number_of(*class)).collect();
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]) && *numbers.last().unwrap() < CLASSES);
     }
 
     #[test]

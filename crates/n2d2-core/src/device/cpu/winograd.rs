@@ -297,6 +297,8 @@ pub struct WinogradJob<'a, T: Float> {
     pub u: &'a [T],
     /// Biases, or empty.
     pub bias: &'a [T],
+    /// Means, factors and biases that each output is then normalised by.
+    pub affine: Option<[&'a [T]; 3]>,
     /// What to add to the outputs before the activation, laid out as they are, or empty.
     pub residual: &'a [T],
     /// Store `max(y, 0)`.
@@ -333,6 +335,7 @@ impl<T: Float> WinogradJob<'_, T> {
         let outputs = p.batch * p.full.iter().product::<usize>();
         assert!(self.residual.is_empty() || self.residual.len() >= outputs);
         assert!(self.bias.is_empty() || self.bias.len() >= p.full[2]);
+        assert!(self.affine.is_none_or(|rows| rows.iter().all(|row| row.len() >= p.full[2])));
         let products = p.variant.positions() * p.y_position();
         let transformed = if p.split { 0 } else { p.x_block() };
         with_scratch(products + transformed, |scratch: &mut [T]| {
@@ -420,6 +423,7 @@ impl<T: Float> WinogradJob<'_, T> {
                         position: p.y_position(),
                         outputs,
                         bias: if self.bias.is_empty() { std::ptr::null() } else { self.bias.as_ptr().add(first) },
+                        affine: self.affine.map_or([std::ptr::null(); 3], |rows| rows.map(|row| row.as_ptr().add(first))),
                         residual: if self.residual.is_empty() { std::ptr::null() } else { self.residual.as_ptr().add(at) },
                         y: self.y.add(at),
                         strides: [k, ow * k],

@@ -30,6 +30,8 @@ struct Data {
     /// `[o][c][r][s]`
     w: Vec<f64>,
     bias: Vec<f64>,
+    /// Means, factors and biases, or nothing.
+    affine: Vec<f64>,
     residual: Vec<f64>,
 }
 
@@ -55,6 +57,7 @@ impl Case {
             x: values(n * h * w * c, seed),
             w: values(k * c * 9, seed + 1),
             bias: values(k, seed + 2),
+            affine: values(3 * k, seed + 4),
             residual: values(self.outputs(), seed + 3),
         }
     }
@@ -68,7 +71,8 @@ impl Case {
             let (i, row, column, o) = (at / (oh * ow * k), at / (ow * k) % oh, at / k % ow, at % k);
             let bias = if d.bias.is_empty() { 0.0 } else { d.bias[o] };
             let residual = if d.residual.is_empty() { 0.0 } else { d.residual[at] };
-            let (mut sum, mut sizes) = (bias + residual, bias.abs() + residual.abs());
+            let [mean, factor, shift] = [0, 1, 2].map(|row| d.affine.get(row * k + o).copied().unwrap_or([0.0, 1.0, 0.0][row]));
+            let (mut sum, mut sizes) = (bias, bias.abs());
             for tap in 0..9 {
                 let (yy, xx) = ((row + tap / 3).wrapping_sub(ph), (column + tap % 3).wrapping_sub(pw));
                 if yy < h && xx < w {
@@ -79,8 +83,9 @@ impl Case {
                     }
                 }
             }
+            let sum = (sum - mean) * factor + shift + residual;
             y.push(if relu { sum.max(0.0) } else { sum });
-            magnitude.push(sizes);
+            magnitude.push((sizes + mean.abs()) * factor.abs() + shift.abs() + residual.abs());
         }
         (y, magnitude)
     }
@@ -89,7 +94,8 @@ impl Case {
         let Case(n, h, w, c, ..) = *self;
         let plan = Winograd::new(kernels, variant, &self.window(), n, [h, w, c], self.full());
         let vector = |v: &[f64]| -> Vec<T> { v.iter().map(|v| T::of(*v)).collect() };
-        let (x, weights, bias, residual) = (vector(&d.x), vector(&d.w), vector(&d.bias), vector(&d.residual));
+        let (x, weights, bias, affine, residual) = (vector(&d.x), vector(&d.w), vector(&d.bias), vector(&d.affine), vector(&d.residual));
+        let affine = (!affine.is_empty()).then(|| [0, 1, 2].map(|row| &affine[row * self.4..][..self.4]));
         let guarded = |len: usize| {
             let mut b = vec![T::of(f64::NAN); len + 64];
             b[len..].fill(T::of(123.0));
@@ -102,7 +108,7 @@ impl Case {
         });
         let (u, mut v, mut y) = (u.to_vec(), guarded(plan.transformed_len()), guarded(self.outputs()));
         let (v_at, y_at) = (v.as_mut_ptr(), y.as_mut_ptr());
-        let job = WinogradJob { plan: &plan, x: &x, u: &u, bias: &bias, residual: &residual, relu, v: v_at, y: y_at };
+        let job = WinogradJob { plan: &plan, x: &x, u: &u, bias: &bias, affine, residual: &residual, relu, v: v_at, y: y_at };
         // SAFETY: the memory has the plan's sizes.
         parallel_for(plan.transform_items(), usize::MAX, &|item| unsafe { job.transform(item) });
         // SAFETY: as above.
@@ -128,8 +134,9 @@ fn is_the_convolution_on_every_instruction_set() {
     for (i, case) in CASES.iter().enumerate() {
         let d = case.data(10 * i as u64);
         for relu in [false, true] {
-            // With bias and residual, and without.
-            let d = if relu { &d } else { &Data { bias: Vec::new(), residual: Vec::new(), x: d.x.clone(), w: d.w.clone() } };
+            // With bias, normalisation and residual, and without.
+            let plain = || Data { bias: Vec::new(), affine: Vec::new(), residual: Vec::new(), x: d.x.clone(), w: d.w.clone() };
+            let d = if relu { &d } else { &plain() };
             let (y, magnitude) = case.reference(d, relu);
             for variant in VARIANTS {
                 close(&format!("f64 {variant:?} {case:?}"), &case.run(kernels_f64(), variant, d, relu), &y, &magnitude, 3e-15);

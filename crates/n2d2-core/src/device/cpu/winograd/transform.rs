@@ -49,6 +49,8 @@ pub(super) struct OutputTile<T> {
     pub(super) outputs: usize,
     /// Biases, or null.
     pub(super) bias: *const T,
+    /// Means, factors and biases to normalise the sum by, or null.
+    pub(super) affine: [*const T; 3],
     /// What to add to the first output of the first pixel, laid out as `y`, or null.
     pub(super) residual: *const T,
     /// First output of the first pixel.
@@ -201,6 +203,8 @@ unsafe fn output_vector<S: Simd, const N: usize, const FULL: bool>(t: &OutputTil
         }
         let load = |p: *const S::T| if FULL { S::load(p) } else { S::load_n(p, n) };
         let bias = if t.bias.is_null() { zero } else { load(t.bias.add(k)) };
+        let normalises = !t.affine[0].is_null();
+        let [mean, factor, shift] = if normalises { t.affine.map(|row| load(row.add(k))) } else { [zero; 3] };
         for i in 0..N - 2 {
             if i >= t.inside[0] {
                 break;
@@ -210,11 +214,15 @@ unsafe fn output_vector<S: Simd, const N: usize, const FULL: bool>(t: &OutputTil
                 if j < t.inside[1] {
                     let at = i * t.strides[1] + j * t.strides[0] + k;
                     let mut y = S::add(row[j], bias);
+                    if normalises {
+                        y = S::add(S::mul(S::sub(y, mean), factor), shift);
+                    }
                     if !t.residual.is_null() {
                         y = S::add(y, load(t.residual.add(at)));
                     }
                     if t.relu {
-                        y = S::max(y, zero);
+                        // In this order what is not a number stays that.
+                        y = S::max(zero, y);
                     }
                     if FULL { S::store(t.y.add(at), y) } else { S::store_n(t.y.add(at), n, y) }
                 }

@@ -1,0 +1,306 @@
+//! A network in test mode for one batch shape: fused, with buffers that are used again.
+//!
+//! Cells that only finish what one cell computes (see [`Fold`]) become part of its pass. Outputs that nobody keeps go to
+//! buffers that later passes write again. Whoever wants to see one gets it from [`super::deferred`].
+
+use super::call::Step;
+use super::queue::{Pass, Queue};
+use super::unit::{Stamp, Unit, activate, concatenate_to};
+use super::var::{Node, Var};
+use crate::activation::{Activation, ActivationFn};
+use crate::cells::{Affine, Epilogue, Fold, Inputs, Saved};
+use crate::config::values_of;
+use crate::error::Result;
+use crate::random;
+use crate::tensor::{Float, Shape, Tensor, dims4, memory_strides};
+use std::sync::Arc;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Input(usize),
+    Pass(usize),
+}
+
+/// A cell with those that are folded into it.
+struct Fused<T: Float> {
+    unit: Arc<Unit<T>>,
+    reads: Vec<Source>,
+    how: Inputs,
+    affine: Option<Affine<T>>,
+    residual: Option<Source>,
+    activation: Option<ActivationFn>,
+    /// True if the cell applies the activation itself.
+    fuses: bool,
+    takes_epilogue: bool,
+    /// Shape of the output, and numbers of values and indices that the cell saves.
+    shape: Shape,
+    saved: (usize, usize),
+    /// Kept from call to call; `None` if it reads an input or its output is the caller's, so that it is made for each call.
+    node: Option<Arc<Node<T>>>,
+    random_key: u64,
+}
+
+/// The passes of a network for inputs of certain shapes.
+pub(super) struct Inference<T: Float> {
+    passes: Vec<Fused<T>>,
+    /// The pass of each output, and whether somebody wants its gradient.
+    ends: Vec<(usize, bool)>,
+    inputs: Vec<(Shape, bool)>,
+    stamps: Vec<Stamp>,
+    states: Arc<[u64]>,
+    shapes: Arc<[Shape]>,
+    seed: u32,
+}
+
+/// What is known of a step while the passes are made.
+struct Made {
+    shape: Shape,
+    /// The pass that makes it; hidden if a later step was folded into that pass.
+    pass: usize,
+    wants_gradient: bool,
+}
+
+impl<T: Float> Inference<T> {
+    /// Fuses the passes; `None` if the recorded call has to find out what is wrong, or must copy what it reads.
+    pub(super) fn new(steps: &[Step<T>], ends: &[usize], inputs: &[Var<T>], stamps: Vec<Stamp>) -> Option<Self> {
+        let given = inputs.len();
+        let mut readers = vec![0; given + steps.len()];
+        steps.iter().flat_map(|s| &s.reads).chain(ends).for_each(|place| readers[*place] += 1);
+        let mut passes: Vec<Fused<T>> = Vec::new();
+        let mut made: Vec<Made> = Vec::new();
+        for (Step { unit, reads }, stamp) in steps.iter().zip(&stamps) {
+            let shape_of = |place: usize| if place < given { inputs[place].tensor().shape() } else { &made[place - given].shape };
+            let inner = unit.lock();
+            let how = inner.cell.inputs();
+            let shapes = joined(how, reads.iter().map(|place| shape_of(*place).to_vec()).collect())?;
+            let slices: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+            let shape = inner.cell.output_shape(unit.name(), &slices).ok()?;
+            values_of(&shape)?;
+            let wants = |place: usize| if place < given { inputs[place].wants_gradient() } else { made[place - given].wants_gradient };
+            let trains = inner.cell.params().iter().any(|p| p.solver.is_some());
+            let wants_gradient = trains || reads.iter().any(|place| wants(*place));
+            let function = inner.activation.as_ref().map(Activation::function).filter(|f| !f.is_identity());
+            let source = |place: usize| if place < given { Source::Input(place) } else { Source::Pass(made[place - given].pass) };
+            // The pass of what is read, if nobody else reads it.
+            let alone = |place: usize| (place >= given && readers[place] == 1).then(|| made[place - given].pass);
+            let into = match inner.cell.fold() {
+                Some(Fold::Identity) if reads.len() == 1 => alone(reads[0]).filter(|at| {
+                    let pass = &passes[*at];
+                    pass.shape == shape && (pass.activation.is_none() || function.is_none())
+                }),
+                Some(Fold::Affine(affine)) if reads.len() == 1 => {
+                    let at = alone(reads[0]).filter(|at| passes[*at].takes(true));
+                    if let Some(at) = at {
+                        passes[at].affine = Some(affine);
+                    }
+                    at
+                }
+                Some(Fold::Sum) if reads.len() == 2 && reads[0] != reads[1] => {
+                    // The later of both, when the other is there.
+                    let (first, second) = if reads[0] < reads[1] { (0, 1) } else { (1, 0) };
+                    let other = source(reads[first]);
+                    let ready = |at: &usize| matches!(other, Source::Pass(of) if of < *at);
+                    let at = alone(reads[second]).filter(|at| passes[*at].takes(false) && ready(at));
+                    if let Some(at) = at {
+                        passes[at].residual = Some(other);
+                    }
+                    at
+                }
+                _ => None,
+            };
+            if let Some(pass) = into {
+                passes[pass].activation = passes[pass].activation.or(function);
+                made.push(Made { shape, pass, wants_gradient });
+                continue;
+            }
+            let reads: Vec<Source> = reads.iter().map(|place| source(*place)).collect();
+            made.push(Made { shape: shape.clone(), pass: passes.len(), wants_gradient });
+            passes.push(Fused {
+                unit: unit.clone(),
+                reads,
+                how,
+                affine: None,
+                residual: None,
+                activation: function,
+                fuses: inner.cell.fuses_activation(),
+                takes_epilogue: inner.cell.takes_epilogue(),
+                saved: inner.cell.saved(&slices, &shape),
+                shape,
+                node: None,
+                random_key: unit.random_key(stamp.step),
+            });
+        }
+        let ends: Vec<(usize, bool)> = ends.iter().map(|p| (made[p - given].pass, made[p - given].wants_gradient)).collect();
+        let inputs = inputs.iter().map(|v| (v.tensor().shape().to_vec(), v.wants_gradient())).collect();
+        let shapes = made.into_iter().map(|made| made.shape).collect();
+        let mut inference = Inference { passes, ends, inputs, stamps: Vec::new(), states: Arc::new([]), shapes, seed: random::seed() };
+        inference.set_stamps(stamps);
+        inference.assign_buffers();
+        Some(inference)
+    }
+
+    /// Gives outputs that nobody keeps a buffer that is free while they are read, and makes their nodes.
+    ///
+    /// Passes of a chain run by shards of images, so a buffer goes only to outputs that have as many values an image, or,
+    /// with one image, to smaller ones too.
+    fn assign_buffers(&mut self) {
+        let mut last_read = vec![0; self.passes.len()];
+        for (i, pass) in self.passes.iter().enumerate() {
+            for source in pass.reads.iter().chain(&pass.residual) {
+                if let Source::Pass(of) = source {
+                    last_read[*of] = i;
+                }
+            }
+        }
+        let mut free: Vec<Tensor<T>> = Vec::new();
+        let mut whole: Vec<Option<Tensor<T>>> = vec![None; self.passes.len()];
+        for i in 0..self.passes.len() {
+            let pass = &self.passes[i];
+            let kept = |source: &Source| match source {
+                Source::Input(_) => None,
+                Source::Pass(of) => self.passes[*of].node.as_ref().map(|node| node.output.clone()),
+            };
+            let tensors = pass.reads.iter().map(kept).collect::<Option<Vec<_>>>();
+            let is_end = self.ends.iter().any(|(end, _)| *end == i);
+            if let Some(tensors) = tensors.filter(|_| !is_end) {
+                let len: usize = pass.shape.iter().product();
+                let one_image = pass.shape.first() == Some(&1);
+                let fits = |t: &Tensor<T>| t.len() == len || (one_image && t.len() > len);
+                let best = (0..free.len()).filter(|at| fits(&free[*at])).min_by_key(|at| free[*at].len());
+                let buffer = best.map_or_else(|| Tensor::uninit(&[len]), |at| free.swap_remove(at));
+                let strides = memory_strides(&pass.shape);
+                let output = Tensor::from_buffer(buffer.buffer().clone(), 0, &pass.shape, &strides).expect("the buffer is large enough");
+                whole[i] = Some(buffer);
+                let tensors =
+                    if pass.joins() { vec![Tensor::uninit(&joined_along_channels(tensors.iter().map(Tensor::shape)))] } else { tensors };
+                self.passes[i].node = Some(pass.node(tensors, output));
+            }
+            for of in 0..=i {
+                if last_read[of] == i
+                    && let Some(buffer) = whole[of].take()
+                {
+                    free.push(buffer);
+                }
+            }
+        }
+    }
+
+    /// True if nothing has changed since it was made.
+    pub(super) fn is_for(&self, steps: &[Step<T>], inputs: &[Var<T>]) -> bool {
+        inputs.iter().zip(&self.inputs).all(|(v, (shape, wants))| v.tensor().shape() == shape && v.wants_gradient() == *wants)
+            && self.seed == random::seed()
+            && steps.iter().zip(&self.stamps).all(|(step, stamp)| step.unit.stamp() == *stamp)
+    }
+
+    /// Notes the states of the cells.
+    pub(super) fn set_stamps(&mut self, stamps: Vec<Stamp>) {
+        self.states = stamps.iter().map(|s| s.state).collect();
+        self.stamps = stamps;
+    }
+
+    /// The states of the cells.
+    pub(super) fn states(&self) -> Arc<[u64]> {
+        self.states.clone()
+    }
+
+    /// The shapes of the outputs of all steps.
+    pub(super) fn shapes(&self) -> Arc<[Shape]> {
+        self.shapes.clone()
+    }
+
+    /// Computes the outputs, and says of each whether somebody wants its gradient.
+    pub(super) fn run(&self, inputs: &[Var<T>]) -> Result<Vec<(Tensor<T>, bool)>> {
+        let mut fresh: Vec<Option<Arc<Node<T>>>> = vec![None; self.passes.len()];
+        let mut queue = Queue::new();
+        for (i, pass) in self.passes.iter().enumerate() {
+            let node = if let Some(node) = &pass.node { node.clone() } else { self.node(pass, inputs, &fresh, &mut queue)? };
+            if pass.node.is_some() && pass.joins() {
+                let parts = pass.reads.iter().filter_map(|s| self.output(*s, &fresh));
+                concatenate_to(parts.cloned().collect(), node.tensors[0].clone(), &mut queue);
+            }
+            if pass.node.is_none() {
+                fresh[i] = Some(node.clone());
+            }
+            let (output, affine) = (node.output.clone(), pass.affine.as_ref());
+            let residual = pass.residual.and_then(|s| self.output(s, &fresh)).cloned();
+            let epilogue = (affine.is_some() || residual.is_some()).then_some(Epilogue { affine, residual });
+            let (own, behind) = if pass.fuses { (pass.activation, None) } else { (None, pass.activation) };
+            let inner = queue.lock(&pass.unit);
+            queue.push_forward(Pass { inner, node, activation: own, epilogue, back: None })?;
+            if let Some(f) = behind {
+                activate(f, None, output, &mut queue);
+            }
+        }
+        queue.flush();
+        let end = |(at, wants): &(usize, bool)| fresh[*at].as_ref().map(|node| (node.output.clone(), *wants));
+        Ok(self.ends.iter().filter_map(end).collect())
+    }
+
+    /// The output of a pass.
+    fn output<'a>(&'a self, source: Source, fresh: &'a [Option<Arc<Node<T>>>]) -> Option<&'a Tensor<T>> {
+        let Source::Pass(at) = source else { return None };
+        self.passes[at].node.as_ref().or(fresh[at].as_ref()).map(|node| &node.output)
+    }
+
+    /// The node for one call of a pass that reads an input, or whose output is the caller's.
+    fn node<'a>(
+        &'a self,
+        pass: &'a Fused<T>,
+        inputs: &[Var<T>],
+        fresh: &[Option<Arc<Node<T>>>],
+        queue: &mut Queue<'a, T>,
+    ) -> Result<Arc<Node<T>>> {
+        let var = |source: &Source| match source {
+            Source::Input(at) => Some(inputs[*at].clone()),
+            Source::Pass(_) => self.output(*source, fresh).map(|t| Var::leaf(t.clone(), false)),
+        };
+        let read: Vec<Var<T>> = pass.reads.iter().filter_map(var).collect();
+        let tensors = pass.unit.join(pass.how, &read, queue)?;
+        Ok(pass.node(tensors, Tensor::uninit(&pass.shape)))
+    }
+}
+
+impl<T: Float> Fused<T> {
+    /// True if it can still scale and shift channels, or (without `affine`) add a tensor.
+    fn takes(&self, affine: bool) -> bool {
+        self.takes_epilogue && self.activation.is_none() && self.residual.is_none() && !(affine && self.affine.is_some())
+    }
+
+    /// True if what it reads is concatenated.
+    fn joins(&self) -> bool {
+        self.reads.len() > 1 && matches!(self.how, Inputs::Joined | Inputs::Flattened)
+    }
+
+    fn node(&self, tensors: Vec<Tensor<T>>, output: Tensor<T>) -> Arc<Node<T>> {
+        let saved = Saved { values: Tensor::uninit(&[self.saved.0]), index: Tensor::uninit(&[self.saved.1]) };
+        Arc::new(Node::new(self.unit.clone(), Vec::new(), tensors, saved, output, (false, self.random_key, None), true))
+    }
+}
+
+/// The shape of tensors of one batch, height and width that are joined along channels.
+fn joined_along_channels<'a>(shapes: impl Iterator<Item = &'a [usize]>) -> Shape {
+    let shapes: Vec<[usize; 4]> = shapes.map(dims4).collect();
+    let [n, _, h, w] = shapes[0];
+    vec![n, shapes.iter().map(|s| s[1]).sum(), h, w]
+}
+
+/// The shapes as the cell sees them; `None` if they do not fit, or are flattened first.
+fn joined(how: Inputs, shapes: Vec<Shape>) -> Option<Vec<Shape>> {
+    let first = shapes.first()?.clone();
+    if how == Inputs::Any {
+        return Some(shapes);
+    }
+    if (how == Inputs::One && shapes.len() != 1) || shapes.iter().any(|s| s.is_empty() || s.len() > 4 || s.contains(&0)) {
+        return None;
+    }
+    let shapes: Vec<Shape> = shapes.iter().map(|s| dims4(s).to_vec()).collect();
+    if shapes.iter().any(|s| s[0] != first[0]) {
+        return None;
+    }
+    if shapes.len() == 1 || matches!(how, Inputs::One | Inputs::Many) {
+        return Some(shapes);
+    }
+    let same = shapes.iter().all(|s| s[2..] == dims4(&first)[2..]);
+    same.then(|| vec![joined_along_channels(shapes.iter().map(Vec::as_slice))])
+}

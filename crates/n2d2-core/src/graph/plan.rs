@@ -1,0 +1,163 @@
+//! Networks as one call.
+
+use super::call::{Step, call_all};
+use super::deferred::Deferred;
+use super::inference::Inference;
+use super::unit::{Stamp, Unit, computes};
+use super::var::Var;
+use crate::error::{Error, Result};
+use crate::tensor::{Float, Shape};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The cells of a network in an order in which each comes after what it reads.
+///
+/// A call gives what [`Unit::call`] of one cell after the other gives, to the bit; together they cost fewer meetings of the
+/// threads, and a shard of the batch goes through many cells while it is in the cache. If all cells are in test mode,
+/// normalisations and sums are computed by the cells before them, buffers are used again, and nothing is recorded before
+/// somebody asks for what is inside.
+///
+/// ```
+/// use n2d2_core::graph::{Plan, Unit, Var};
+/// use n2d2_core::{Tensor, config};
+/// let fc = Unit::<f32>::new("fc", "Fc", &config! { "nb_inputs" => 2usize, "nb_outputs" => 2usize })?;
+/// let sum = Unit::<f32>::new("sum", "ElemWise", &config! {})?;
+/// let x = Var::leaf(Tensor::from_vec(vec![1.0, 10.0], &[1, 2, 1, 1])?, true);
+/// // The cell `sum` reads the input (place 0) and the output of `fc` (place 1), whose weights are zero.
+/// let plan = Plan::new(vec![fc, sum], vec![vec![0], vec![0, 1]], 1, &[2])?;
+/// let run = plan.call(&[x])?;
+/// assert_eq!(run.at(2)?.tensor().to_vec(), [1.0, 10.0]);
+/// assert_eq!(run.at(1)?.tensor().to_vec(), [0.0, 0.0]);
+/// # Ok::<(), n2d2_core::Error>(())
+/// ```
+pub struct Plan<T: Float> {
+    steps: Arc<[Step<T>]>,
+    inputs: usize,
+    ends: Vec<usize>,
+    inference: Mutex<Option<Inference<T>>>,
+}
+
+impl<T: Float> Plan<T> {
+    /// A plan that calls `units`; `reads` of each holds the places of its inputs: first those of the `inputs` of the plan,
+    /// then those of the units before it. `ends` are the places of its outputs.
+    ///
+    /// # Errors
+    /// [`Error::Value`] if a unit reads a place behind it, or an end is none of the units.
+    pub fn new(units: Vec<Arc<Unit<T>>>, reads: Vec<Vec<usize>>, inputs: usize, ends: &[usize]) -> Result<Self> {
+        if let Some(end) = ends.iter().find(|end| **end < inputs || **end >= inputs + units.len()) {
+            return Err(Error::value("Plan", "place of an output", end, format!("a number from {inputs} to {}", inputs + units.len() - 1)));
+        }
+        let step = |(i, (unit, reads)): (usize, (Arc<Unit<T>>, Vec<usize>))| match reads.iter().find(|at| **at >= inputs + i) {
+            Some(at) => Err(Error::value(unit.name(), "place of an input", at, format!("a number below {}", inputs + i))),
+            None => Ok(Step { unit, reads }),
+        };
+        let steps = units.into_iter().zip(reads).enumerate().map(step).collect::<Result<Arc<[_]>>>()?;
+        Ok(Plan { steps, inputs, ends: ends.to_vec(), inference: Mutex::new(None) })
+    }
+
+    /// Computes the outputs for some inputs.
+    ///
+    /// # Errors
+    /// Those of [`Unit::call`]; [`Error::Shape`] for another number of inputs.
+    pub fn call(&self, inputs: &[Var<T>]) -> Result<Run<T>> {
+        self.run(inputs, false)
+    }
+
+    /// The same with every pass recorded at once in test mode too: for cells whose parameters somebody may change unseen.
+    ///
+    /// # Errors
+    /// Those of [`Plan::call`].
+    pub fn call_recorded(&self, inputs: &[Var<T>]) -> Result<Run<T>> {
+        self.run(inputs, true)
+    }
+
+    fn run(&self, inputs: &[Var<T>], record: bool) -> Result<Run<T>> {
+        if inputs.len() != self.inputs {
+            return Err(Error::shape("Plan", "number of inputs", self.inputs, inputs.len()));
+        }
+        if !record
+            && computes()
+            && let Some(run) = self.infer(inputs)?
+        {
+            return Ok(run);
+        }
+        let outputs = call_all(&self.steps, inputs, None)?;
+        Ok(Run { inputs: inputs.to_vec(), outputs: Outputs::All(outputs) })
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        self.steps.iter().map(|step| step.unit.stamp()).collect()
+    }
+
+    /// A run in test mode; `None` if the cells are not in test mode, or read their inputs in a way that must be recorded.
+    fn infer(&self, inputs: &[Var<T>]) -> Result<Option<Run<T>>> {
+        let mut held = self.inference.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = held.as_ref().is_none_or(|inference| !inference.is_for(&self.steps, inputs));
+        if is_new {
+            *held = None;
+            let stamps = self.stamps();
+            if stamps.iter().any(|stamp| stamp.learn) {
+                return Ok(None);
+            }
+            *held = Inference::new(&self.steps, &self.ends, inputs, stamps);
+        }
+        let Some(inference) = &mut *held else { return Ok(None) };
+        let outputs = inference.run(inputs)?;
+        if is_new {
+            // A cell may have laid its weights in another order.
+            inference.set_stamps(self.stamps());
+        }
+        let deferred = Deferred::new(self.steps.clone(), inputs.to_vec(), inference.states());
+        let ends = self.ends.iter().zip(outputs).map(|(place, (tensor, wants_gradient))| {
+            (*place, Var::of_deferred(tensor, deferred.clone(), place - self.inputs, wants_gradient))
+        });
+        let ends = ends.collect();
+        Ok(Some(Run { inputs: inputs.to_vec(), outputs: Outputs::Ends { ends, shapes: inference.shapes(), deferred } }))
+    }
+}
+
+enum Outputs<T: Float> {
+    /// Of every cell.
+    All(Vec<Var<T>>),
+    /// Of some places; the others on demand.
+    Ends { ends: Vec<(usize, Var<T>)>, shapes: Arc<[Shape]>, deferred: Arc<Deferred<T>> },
+}
+
+/// What one call of a [`Plan`] computed.
+pub struct Run<T: Float> {
+    inputs: Vec<Var<T>>,
+    outputs: Outputs<T>,
+}
+
+impl<T: Float> Run<T> {
+    /// The value at a place: first those of the inputs, then those of the units.
+    ///
+    /// # Errors
+    /// [`Error::State`] if it was not kept (see [`Plan`]) and a cell has changed since.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub fn at(&self, place: usize) -> Result<Var<T>> {
+        if place < self.inputs.len() {
+            return Ok(self.inputs[place].clone());
+        }
+        match &self.outputs {
+            Outputs::All(outputs) => Ok(outputs[place - self.inputs.len()].clone()),
+            Outputs::Ends { ends, deferred, .. } => match ends.iter().find(|(end, _)| *end == place) {
+                Some((_, var)) => Ok(var.clone()),
+                None => Ok(deferred.record()?[place - self.inputs.len()].clone()),
+            },
+        }
+    }
+
+    /// The shape of the value at a place.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub fn shape(&self, place: usize) -> &[usize] {
+        let Some(step) = place.checked_sub(self.inputs.len()) else { return self.inputs[place].tensor().shape() };
+        match &self.outputs {
+            Outputs::All(outputs) => outputs[step].tensor().shape(),
+            Outputs::Ends { shapes, .. } => &shapes[step],
+        }
+    }
+}
