@@ -269,7 +269,7 @@ class Parametrised:
                 raise AttributeError(
                     unknown_name(self._owner(), name, self._parameters, "an attribute that can be set")
                 )
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
 
     def get_type(self) -> str:
         """The class name.

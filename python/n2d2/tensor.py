@@ -40,7 +40,20 @@ _DATATYPES: tuple[tuple[str, str, str, type], ...] = (
 _NUMPY_TYPES = {key: dtype for name, code, dtype, _ in _DATATYPES for key in (name, code)}
 _PYTHON_TYPES = {key: python for name, code, _, python in _DATATYPES for key in (name, code)}
 _NAMES = {dtype: name for name, _, dtype, _ in _DATATYPES}
-_CODES = {dtype: code for _, code, dtype, _ in _DATATYPES}
+_CODES = {name: code for name, code, _, _ in _DATATYPES}
+_KNOWN: dict[Any, str] = {}
+
+
+def _datatype_of(array: Array) -> str | None:
+    """The datatype of an array; None if tensors do not have it."""
+    dtype = array.dtype
+    name = _KNOWN.get(dtype)
+    if name is None:
+        # NumPy puts this word together anew each time, which takes as long as a small cell.
+        name = _NAMES.get(dtype.name)
+        if name is not None:
+            _KNOWN[dtype] = name
+    return name
 
 
 class Producer(Protocol):
@@ -52,6 +65,10 @@ class Producer(Protocol):
 
 class LossSource(Protocol):
     """What a loss tensor goes back through: a target."""
+
+    @property
+    def value(self) -> float:
+        """The loss."""
 
     def back_propagate(self) -> None:
         """Computes the gradients of every cell behind the loss."""
@@ -193,7 +210,7 @@ class Tensor:
     )
 
     _array: Array | None
-    """The values; None until somebody reads those of a cell's output."""
+    """The values; None until somebody reads those of a cell's output, or of a loss."""
     _datatype: str
     _var: _core.Var | None
     """The place in the graph; None until a cell reads the tensor."""
@@ -268,7 +285,7 @@ class Tensor:
         """A tensor over the memory of an array, named by the one-letter code of its type."""
         tensor = object.__new__(cls)
         tensor._array = array
-        tensor._datatype = _CODES[array.dtype.name]
+        tensor._datatype = _CODES[_datatype_of(array) or array.dtype.name]
         tensor._start(cell)
         tensor._wants_gradient = wants_gradient
         return tensor
@@ -296,18 +313,24 @@ class Tensor:
     @property
     def _data(self) -> Array:
         if self._array is None:
-            assert self._var is not None
-            self._array = self._var.numpy()
+            self._array = self._fetched()
         return self._array
+
+    def _fetched(self) -> Array:
+        if self._var is not None:
+            return self._var.numpy()
+        import numpy as np
+
+        assert self._loss_source is not None
+        # A loss that float32 does not hold is infinite in the tensor; `loss()` of the target gives it.
+        with np.errstate(over="ignore"):
+            return np.array([self._loss_source.value], dtype=np.float32)
 
     def _as_var(self, owner: str, any_rank: bool = False) -> _core.Var:
         """The place in the graph, for the cell called `owner` that reads the tensor, as it is if of `any_rank`."""
         if self._var is None or (self._link is None and any_rank and self._var.shape != self.shape()):
-            import numpy as np
-
             array = self._data
-            if array.dtype != np.float32:
-                name = _NAMES[array.dtype.name]
+            if (name := _datatype_of(array)) != "float":
                 raise WrongInputType(f"{owner}: the input must be a tensor of datatype 'float', got '{name}'")
             if any_rank:
                 pass
@@ -320,9 +343,9 @@ class Tensor:
                 raise ShapeError(
                     f"{owner}: the input must be [batch, channels, height, width], got {list(array.shape)}{hint}"
                 )
-            aligned = np.require(array, requirements="A")
+            aligned = array if array.flags.aligned else array.copy()
             var = _core.Var.from_numpy(aligned, self._wants_gradient)
-            if aligned is not array or var.shape != (self._var or var).shape:
+            if aligned is not array or (self._var is not None and var.shape != self._var.shape):
                 return var  # A copy would not see later writes, and each rank that readers want is a place of its own.
             self._var = var
         return self._var
@@ -363,12 +386,15 @@ class Tensor:
 
         if not isinstance(np_array, np.ndarray):
             raise WrongInputType("Tensor.from_numpy: np_array", type(np_array), np.ndarray)
-        if np_array.dtype.name not in _NAMES:
+        datatype = _datatype_of(np_array)
+        if datatype is None:
             raise WrongInputType(
                 f"Tensor.from_numpy: arrays of {np_array.dtype} are not supported, only of {', '.join(_NAMES)}"
             )
-        tensor = cls._wrap(np.array(np_array, dtype=np_array.dtype.newbyteorder("="), order="C", ndmin=1))
-        tensor._datatype = _NAMES[np_array.dtype.name]
+        dtype = np_array.dtype
+        native = dtype if dtype.isnative else dtype.newbyteorder("=")
+        tensor = cls._wrap(np.array(np_array, dtype=native, order="C", ndmin=1))
+        tensor._datatype = datatype
         return tensor
 
     def to_numpy(self, copy: bool = False) -> Array:
@@ -418,7 +444,8 @@ class Tensor:
             array = np.from_dlpack(producer)
         except (BufferError, RuntimeError, ValueError) as error:
             raise StateError(f"Tensor.from_dlpack: the memory cannot be shared: {error}") from error
-        if array.dtype.name not in _NAMES:
+        datatype = _datatype_of(array)
+        if datatype is None:
             raise WrongInputType(
                 f"Tensor.from_dlpack: arrays of {array.dtype} are not supported, only of {', '.join(_NAMES)}"
             )
@@ -429,7 +456,7 @@ class Tensor:
         if copy or not array.flags.writeable:
             array = array.copy()
         tensor = cls._wrap(array.reshape(1) if array.ndim == 0 else array)
-        tensor._datatype = _NAMES[array.dtype.name]
+        tensor._datatype = datatype
         return tensor
 
     @classmethod

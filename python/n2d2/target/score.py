@@ -266,7 +266,8 @@ class Score(Target):
         else:
             labels, ids = self._provider.labels_array(), self._provider.stimuli_ids()
             source = self._core.evaluate(partition, var, labels, ids, _is_softmax(output))
-        self._source, self._output, self._ids = source, output, ids
+        # Not by attribute: `__setattr__` would take as long as a small cell.
+        self.__dict__.update(_source=source, _output=output, _ids=ids)
         return _loss_tensor(source, self)
 
     def _partition(self) -> str:
@@ -732,13 +733,9 @@ class Score(Target):
 
 
 def _loss_tensor(source: _core.Loss, target: Score) -> Tensor:
-    import numpy as np
-
     tensor = object.__new__(Tensor)
     tensor._start(target)
-    # A loss that float32 does not hold is infinite in the tensor; `loss()` gives it.
-    with np.errstate(over="ignore"):
-        tensor._array = np.array([source.value], dtype=np.float32)
+    tensor._array = None
     tensor._datatype = "float"
     tensor._loss_source = source
     return tensor

@@ -222,13 +222,14 @@ impl<T: Float> Inference<T> {
             if pass.node.is_none() {
                 fresh[i] = Some(node.clone());
             }
-            let (output, affine) = (node.output.clone(), pass.affine.as_ref());
+            let affine = pass.affine.as_ref();
             let residual = pass.residual.and_then(|s| self.output(s, &fresh)).cloned();
             let epilogue = (affine.is_some() || residual.is_some()).then_some(Epilogue { affine, residual });
             let (own, behind) = if pass.fuses { (pass.activation, None) } else { (None, pass.activation) };
+            let behind = behind.map(|f| (f, node.output.clone()));
             let inner = queue.lock(&pass.unit);
             queue.push_forward(Pass { inner, node, activation: own, epilogue, back: None })?;
-            if let Some(f) = behind {
+            if let Some((f, output)) = behind {
                 activate(f, None, output, &mut queue);
             }
         }

@@ -11,6 +11,7 @@ pub use buffer::{ALIGN_BYTES, Buffer, SLACK_BYTES};
 pub use element::{Element, Float};
 
 use crate::error::{Error, Result};
+use smallvec::{SmallVec, smallvec};
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,16 +36,20 @@ pub fn dims4(shape: &[usize]) -> [usize; 4] {
 /// assert_eq!(t.to_vec(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
 /// # Ok::<(), n2d2_core::Error>(())
 /// ```
-#[derive(Clone)]
 pub struct Tensor<T: Element> {
     buffer: Arc<Buffer<T>>,
     offset: usize,
-    shape: Shape,
-    strides: Vec<isize>,
+    // Within the handle itself: clones of handles are a part of the time of small networks.
+    shape: SmallVec<[usize; INLINE]>,
+    strides: Strides,
 }
 
-fn row_major(shape: &[usize]) -> Vec<isize> {
-    let mut strides = vec![1; shape.len()];
+/// Dimensions that a handle holds without memory of its own.
+const INLINE: usize = 4;
+type Strides = SmallVec<[isize; INLINE]>;
+
+fn row_major(shape: &[usize]) -> Strides {
+    let mut strides = smallvec![1; shape.len()];
     for i in (1..shape.len()).rev() {
         strides[i - 1] = strides[i] * shape[i].max(1) as isize;
     }
@@ -52,13 +57,21 @@ fn row_major(shape: &[usize]) -> Vec<isize> {
 }
 
 /// Strides of an activation of `shape`: channels-last if it has four dimensions, else row-major.
-pub(crate) fn memory_strides(shape: &[usize]) -> Vec<isize> {
+pub(crate) fn memory_strides(shape: &[usize]) -> Strides {
     match shape {
         [_, c, h, w] => {
             let (c, h, w) = (*c as isize, *h as isize, *w as isize);
-            vec![h * w * c, 1, w * c, c]
+            smallvec![h * w * c, 1, w * c, c]
         }
         _ => row_major(shape),
+    }
+}
+
+impl<T: Element> Clone for Tensor<T> {
+    fn clone(&self) -> Self {
+        // Copied as slices, which is faster than what `SmallVec` does to clone itself.
+        let (shape, strides) = (SmallVec::from_slice(&self.shape), SmallVec::from_slice(&self.strides));
+        Tensor { buffer: self.buffer.clone(), offset: self.offset, shape, strides }
     }
 }
 
@@ -66,19 +79,19 @@ impl<T: Element> Tensor<T> {
     /// Zeros in row-major order.
     pub fn zeros(shape: &[usize]) -> Self {
         let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, shape: shape.to_vec(), strides: row_major(shape) }
+        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, shape: SmallVec::from_slice(shape), strides: row_major(shape) }
     }
 
     /// Memory with any content for an activation of `shape`: channels-last if it has four dimensions.
     pub(crate) fn uninit(shape: &[usize]) -> Self {
         let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, shape: shape.to_vec(), strides: memory_strides(shape) }
+        Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
     }
 
     /// Zeros laid out as an activation; the system gives the memory when it is first touched.
     pub(crate) fn zeroed(shape: &[usize]) -> Self {
         let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, shape: shape.to_vec(), strides: memory_strides(shape) }
+        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
     }
 
     /// A row-major tensor of `values`.
@@ -111,7 +124,7 @@ impl<T: Element> Tensor<T> {
         if shape.len() != strides.len() || (!empty && (low < 0 || high >= buffer.len() as isize)) {
             return Err(Error::shape("Tensor", "view", format!("indices inside a buffer of {}", buffer.len()), format!("{low}..={high}")));
         }
-        Ok(Tensor { buffer, offset, shape: shape.to_vec(), strides: strides.to_vec() })
+        Ok(Tensor { buffer, offset, shape: SmallVec::from_slice(shape), strides: SmallVec::from_slice(strides) })
     }
 
     /// Sizes, outermost first.
@@ -261,7 +274,12 @@ impl<T: Element> Tensor<T> {
             return Err(Error::shape("Tensor", "reshape", format!("{} elements", self.len()), format!("{shape:?}")));
         }
         if self.is_row_major() {
-            return Ok(Tensor { buffer: self.buffer.clone(), offset: self.offset, shape: shape.to_vec(), strides: row_major(shape) });
+            return Ok(Tensor {
+                buffer: self.buffer.clone(),
+                offset: self.offset,
+                shape: SmallVec::from_slice(shape),
+                strides: row_major(shape),
+            });
         }
         Tensor::from_vec(self.to_vec(), shape)
     }
