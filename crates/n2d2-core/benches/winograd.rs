@@ -6,7 +6,7 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use n2d2_core::Tensor;
-use n2d2_core::device::cpu::{Geometry, Job, Variant, Window, Winograd, WinogradJob, kernels_f32, parallel_for};
+use n2d2_core::device::cpu::{Batch, Geometry, Job, Variant, Window, Winograd, WinogradJob, kernels_f32, parallel_for};
 use n2d2_core::random::Stream;
 
 fn main() {
@@ -82,7 +82,7 @@ fn weights(l: &Layer, len: usize) -> Vec<Vec<f32>> {
 
 #[divan::bench(args = LAYERS)]
 fn direct(bencher: Bencher<'_, '_>, l: &Layer) {
-    let geometry = Geometry::forward(&WINDOW, l.image(), l.full(), l.c_in);
+    let geometry = Geometry::forward(&WINDOW, l.image(), l.full(), Batch { images: l.batch, groups: 1, blocks: 1 });
     let kernels = kernels_f32();
     let x = noise(l.batch * l.image().iter().product::<usize>() + 16, 1.0);
     let sets = weights(l, 9 * l.c_in * l.c_out.next_multiple_of(kernels.width(l.c_out).block));
@@ -94,7 +94,7 @@ fn direct(bencher: Bencher<'_, '_>, l: &Layer) {
         let (c_group, k_group) = (l.c_in, l.c_out);
         let y = y.as_ptr();
         let job = Job { geometry: &geometry, kernels, x: &x, w, bias: &bias, y, groups: 1, c_group, k_group, relu: true, depthwise: false };
-        parallel_for(l.batch * geometry.bands(), usize::MAX, &|item| {
+        parallel_for(l.batch * geometry.items(), usize::MAX, &|item| {
             // SAFETY: the output has the geometry's size; items write their own rows.
             unsafe { job.run(item) };
         });

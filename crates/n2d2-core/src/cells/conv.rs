@@ -193,14 +193,16 @@ impl<T: Float> Cell<T> for Conv<T> {
             return;
         }
         let relu = f.epilogue.is_none() && f.activation.is_some_and(ActivationFn::is_relu);
-        let (start, len) = self.convolution.sweep(item, x, weights, self.bias(), relu, f.output);
+        let written = self.convolution.sweep(item, x, weights, self.bias(), relu, f.output);
         if let Some(epilogue) = f.epilogue {
-            // SAFETY: the band that this item has just written.
-            return unsafe { epilogue.finish(f.output, (start, len), f.activation) };
+            // SAFETY: this item has just written it.
+            return written.runs().for_each(|run| unsafe { epilogue.finish(f.output, run, f.activation) });
         }
         if let Some(activation) = f.activation.filter(|_| !relu) {
-            // SAFETY: the band that this item has just written.
-            activation.forward(unsafe { f.output.part_mut(start, len) });
+            for (start, len) in written.runs() {
+                // SAFETY: this item has just written it.
+                activation.forward(unsafe { f.output.part_mut(start, len) });
+            }
         }
     }
 

@@ -177,15 +177,19 @@ fn doubles_agree_with_the_definition() {
 
 #[test]
 fn bits_do_not_depend_on_the_threads() {
-    for case in [Case(3, 24, [3, 3], [1, 1], [1, 1], [1, 1], 1, 9, [14, 15]), Case(64, 200, [3, 3], [1, 1], [1, 1], [1, 1], 1, 5, [5, 4])] {
-        let Case(c, k, .., n, [h, w]) = case;
+    for case in [
+        Case(3, 24, [3, 3], [1, 1], [1, 1], [1, 1], 1, 9, [14, 15]),
+        Case(64, 200, [3, 3], [1, 1], [1, 1], [1, 1], 1, 5, [5, 4]),
+        Case(128, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 1, [2, 3]),
+    ] {
+        let Case(c, k, [kh, kw], .., n, [h, w]) = case;
         let single = |values: Vec<f64>| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
         let results: Vec<_> = [1, 2, 4]
             .iter()
             .map(|threads| {
                 let _turn = crate::device::cpu::one_at_a_time(*threads);
                 let mut cell = Conv::<f32>::new(&config(case)).unwrap();
-                cell.params[0].assign(&single(random(k * c * 9, 2))).unwrap();
+                cell.params[0].assign(&single(random(k * c * kh * kw, 2))).unwrap();
                 let x = Tensor::from_vec(single(random(n * c * h * w, 1)), &[n, c, h, w]).unwrap();
                 let (y, gx) = run(&mut cell, &x, &random(n * k * h * w, 4));
                 (y, gx, cell.params[0].grad_to_vec(), cell.params[1].grad_to_vec())
@@ -240,6 +244,34 @@ fn bad_parameters_and_shapes_are_named() {
     let text = "Conv_7: channels of the input: expected 3, got 2 (input shape [1, 2, 8, 8])";
     assert_eq!(cell.output_shape("Conv_7", &[&[1, 2, 8, 8]]).unwrap_err().to_string(), text);
     assert_eq!(cell.output_shape("Conv_7", &[&[1, 3, 2, 8]]).unwrap_err().code(), "shape");
+}
+
+/// The items of a single image write parts of the outputs, to which each applies the activation.
+#[test]
+fn an_activation_reaches_every_part_of_a_single_image() {
+    use crate::activation::Activation;
+    use crate::graph::{Unit, Var};
+    let noise = |len: usize, key: u64| -> Vec<f32> { random(len, key).into_iter().map(|v| v as f32).collect() };
+    for (kind, window) in [("Conv", Case(96, 200, [1, 1], [1, 1], [0, 0], [1, 1], 2, 0, [0, 0])), ("Deconv", Case(96, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 0, [0, 0]))] {
+        let output = |activation: Option<&str>| {
+            let unit = Unit::<f32>::new("cell", kind, &config(window)).unwrap();
+            unit.with(|u| {
+                u.activation = activation.map(|a| Activation::new(a, &Config::default()).unwrap());
+                for p in u.cell.params_mut() {
+                    let values = noise(p.len(), 7);
+                    p.assign(&values).unwrap();
+                }
+            });
+            let x = Tensor::from_vec(noise(96 * 6, 3), &[1, 96, 2, 3]).unwrap();
+            unit.call(&[Var::leaf(x, false)]).unwrap().tensor().to_vec()
+        };
+        let plain = output(None);
+        for (name, f) in [("Tanh", f32::tanh as fn(f32) -> f32), ("Rectifier", |v| v.max(0.0))] {
+            for (got, v) in output(Some(name)).iter().zip(&plain) {
+                assert!((got - f(*v)).abs() < 1e-6, "{kind}, {name}: {got} from {v}");
+            }
+        }
+    }
 }
 
 /// Test mode takes Winograd's algorithm for some shapes: the output is that of learning mode, follows changes of the weights,

@@ -10,7 +10,9 @@
 use super::winograd::WinogradSweep;
 use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
-use crate::device::cpu::{DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Transpose, Window, group_of_images, with_scratch};
+use crate::device::cpu::{
+    Batch, DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Transpose, Window, Written, group_of_images, with_scratch,
+};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
 use std::ops::Range;
@@ -243,7 +245,11 @@ impl<T: Float> Convolution<T> {
                 return Err(Error::shape(name, "images with their padding", expected, format!("shape {shape:?}")));
             }
         }
-        let adjoint = Geometry::backward(&self.window, image, full, kg);
+        let batch = |outputs: usize| {
+            let blocks = if self.depthwise { 1 } else { self.groups * outputs.div_ceil(self.kernels.width(outputs).block) };
+            Batch { images: n, groups: self.groups, blocks }
+        };
+        let adjoint = Geometry::backward(&self.window, image, full, batch(cg));
         // Images smaller than the stride do not need every tap.
         if self.plan.as_ref().is_some_and(|p| p.adjoint.taps() != adjoint.taps()) {
             self.packed_version = 0;
@@ -253,7 +259,7 @@ impl<T: Float> Convolution<T> {
             n,
             image,
             full,
-            sweep: Geometry::forward(&self.window, image, full, cg),
+            sweep: Geometry::forward(&self.window, image, full, batch(kg)),
             adjoint,
             gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, image, full, self.groups)),
             group,
@@ -297,25 +303,25 @@ impl<T: Float> Convolution<T> {
 
     /// The phase of a sweep.
     pub(super) fn sweeping(&self) -> Phase {
-        Phase::compute(self.plan().n * self.plan().sweep.bands(), self.macs()).by_image(1)
+        Phase::compute(self.plan().n * self.plan().sweep.items(), self.macs()).by_image(1)
     }
 
-    /// Computes item `item` of the sweep from `x` to `y` and returns the part of `y` that it wrote.
-    pub(super) fn sweep(&self, item: usize, x: &Tensor<T>, weights: &Param<T>, bias: &[T], relu: bool, y: &Tensor<T>) -> (usize, usize) {
+    /// Computes item `item` of the sweep from `x` to `y` and returns what of `y` it wrote.
+    pub(super) fn sweep(&self, item: usize, x: &Tensor<T>, weights: &Param<T>, bias: &[T], relu: bool, y: &Tensor<T>) -> Written {
         let job = self.job(false, x, weights.value.part(0, weights.layout.len), y.as_ptr());
-        // SAFETY: `y` has the plan's shape; each item writes its own band.
+        // SAFETY: `y` has the plan's shape; each item writes its own part.
         unsafe { Job { bias, relu, ..job }.run(item) }
     }
 
     /// The phase of the adjoint.
     pub(super) fn adjoining(&self) -> Phase {
-        Phase::compute(self.plan().n * self.plan().adjoint.bands(), self.macs()).by_image(1)
+        Phase::compute(self.plan().n * self.plan().adjoint.items(), self.macs()).by_image(1)
     }
 
-    /// Computes item `item` of the adjoint from `d` to `gx`, with weights packed before, and returns the part it wrote.
-    pub(super) fn adjoint(&self, item: usize, d: &Tensor<T>, bias: &[T], relu: bool, gx: &Tensor<T>) -> (usize, usize) {
+    /// Computes item `item` of the adjoint from `d` to `gx`, with weights packed before, and returns what it wrote.
+    pub(super) fn adjoint(&self, item: usize, d: &Tensor<T>, bias: &[T], relu: bool, gx: &Tensor<T>) -> Written {
         let job = self.job(true, d, self.packed.part(0, self.packed.len()), gx.as_ptr());
-        // SAFETY: `gx` has the plan's shape; each item writes its own band.
+        // SAFETY: `gx` has the plan's shape; each item writes its own part.
         unsafe { Job { bias, relu, ..job }.run(item) }
     }
 

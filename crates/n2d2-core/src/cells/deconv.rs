@@ -94,10 +94,12 @@ impl<T: Float> Cell<T> for Deconv<T> {
         }
         let bias = self.params.get(1).map_or(&[][..], |b| b.value.part(0, b.layout.len));
         let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
-        let (start, len) = self.convolution.adjoint(item, &f.inputs[0], bias, relu, f.output);
+        let written = self.convolution.adjoint(item, &f.inputs[0], bias, relu, f.output);
         if let Some(activation) = f.activation.filter(|_| !relu) {
-            // SAFETY: the band that this item has just written.
-            activation.forward(unsafe { f.output.part_mut(start, len) });
+            for (start, len) in written.runs() {
+                // SAFETY: this item has just written it.
+                activation.forward(unsafe { f.output.part_mut(start, len) });
+            }
         }
     }
 

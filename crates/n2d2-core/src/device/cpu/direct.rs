@@ -2,11 +2,13 @@
 //!
 //! Forward and the gradient towards the input are the same sweep: every output pixel is a sum over taps, each tap a run of
 //! neighbouring source values times packed weights. A [`Geometry`] holds the offsets of one image band, computed once a
-//! shape. Where taps leave the image, the band is first copied with a border of zeros; it stays in the cache.
+//! shape. Where taps leave the image, the band is first copied with a border of zeros; it stays in the cache. With few images an item is
+//! one of some parts of the outputs of a band, see [`super::cut`].
 //!
 //! The gradient of a strided convolution splits the input pixels in `stride_h * stride_w` phases; within a phase the
 //! taps that contribute are the same for all pixels, so each phase is a sweep of its own.
 
+use super::cut::{Batch, Cut, Image};
 use super::kernels::{Kernels, Span, Tile};
 use crate::tensor::{Buffer, Float};
 use std::cell::RefCell;
@@ -61,8 +63,12 @@ pub struct Geometry {
     in_place: bool,
     band_rows: usize,
     bands: usize,
+    /// Parts of the outputs, each of which an item of its own computes.
+    parts: usize,
     target_len: usize,
     band_target: usize,
+    /// Channels of the target.
+    target_channels: usize,
     /// All write different pixels.
     sweeps: Vec<Sweep>,
     taps: Vec<[usize; 2]>,
@@ -152,27 +158,33 @@ impl Axis {
 }
 
 impl Geometry {
-    /// Forward: source `[h, w, c]`, target `[oh, ow, k]`; `c_group` channels belong to a group.
-    pub fn forward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], c_group: usize) -> Self {
-        Self::new(&Axis::forward(window, 0, oh), &Axis::forward(window, 1, ow), [h, w, c], [oh, ow, k], c_group)
+    /// Forward: source `[h, w, c]`, target `[oh, ow, k]`.
+    pub fn forward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], batch: Batch) -> Self {
+        Self::new(&Axis::forward(window, 0, oh), &Axis::forward(window, 1, ow), [h, w, c], [oh, ow, k], batch)
     }
 
-    /// Gradient towards the input: source `[oh, ow, k]`, target `[h, w, c]`; `k_group` outputs belong to a group.
-    pub fn backward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], k_group: usize) -> Self {
-        Self::new(&Axis::backward(window, 0, h), &Axis::backward(window, 1, w), [oh, ow, k], [h, w, c], k_group)
+    /// Gradient towards the input: source `[oh, ow, k]`, target `[h, w, c]`; the outputs of `batch` are the channels `c`.
+    pub fn backward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], batch: Batch) -> Self {
+        Self::new(&Axis::backward(window, 0, h), &Axis::backward(window, 1, w), [oh, ow, k], [h, w, c], batch)
     }
 
-    fn new(rows: &Axis, columns: &Axis, source: [usize; 3], target: [usize; 3], c_group: usize) -> Self {
+    fn new(rows: &Axis, columns: &Axis, source: [usize; 3], target: [usize; 3], batch: Batch) -> Self {
         let [h, w, c] = source;
         let [th, tw, tc] = target;
+        let c_group = c / batch.groups;
         let in_place = rows.inside(h) && columns.inside(w);
         let local_width = if in_place { w } else { (columns.most_pixels().max(1) - 1) * columns.step + columns.reach };
-        // Bands of about 96 KiB of source stay in the second-level cache beside the weights.
-        let row_bytes = local_width * c * rows.step * 4;
         let all_rows = rows.most_pixels();
-        let wanted = (96 * 1024 / row_bytes.max(1)).clamp(1, all_rows.max(1));
-        let bands = all_rows.div_ceil(wanted).max(1);
-        let band_rows = all_rows.div_ceil(bands).max(1);
+        let every_tap = rows.taps.iter().map(Vec::len).sum::<usize>() * columns.taps.iter().map(Vec::len).sum::<usize>();
+        let image = Image {
+            rows: all_rows,
+            columns: columns.pixels.iter().sum::<usize>() * rows.taps.len(),
+            macs: every_tap * c_group * tc / (rows.taps.len() * columns.taps.len()).max(1),
+            row_values: local_width * c * rows.step,
+            weights: every_tap * c_group * tc,
+            copied: !in_place,
+        };
+        let Cut { band_rows, parts } = image.cut(&batch);
         let bands = all_rows.div_ceil(band_rows).max(1);
         let (mut sweeps, mut taps) = (Vec::new(), Vec::new());
         for (a, row_taps) in rows.taps.iter().enumerate() {
@@ -217,17 +229,19 @@ impl Geometry {
             in_place,
             band_rows,
             bands,
+            parts,
             target_len: th * tw * tc,
             band_target: band_rows * rows.target_step * tw * tc,
+            target_channels: tc,
             sweeps,
             taps,
             unit_step: c == 1 && columns.step == 1,
         }
     }
 
-    /// Bands of an image.
-    pub fn bands(&self) -> usize {
-        self.bands
+    /// Items of an image.
+    pub fn items(&self) -> usize {
+        self.bands * self.parts
     }
 
     /// All taps as `[r, s]` of the kernel, in the order of the packed weights.
@@ -276,6 +290,22 @@ pub(crate) fn with_scratch<T: Float, R>(len: usize, f: impl FnOnce(&mut [T]) -> 
     result
 }
 
+/// What an item has written: `count` runs of `len` values, the first at `start`, `step` apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    start: usize,
+    len: usize,
+    step: usize,
+    count: usize,
+}
+
+impl Written {
+    /// Start and length of each run.
+    pub fn runs(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.count).map(move |i| (self.start + i * self.step, self.len))
+    }
+}
+
 /// One sweep over a batch: where everything lies.
 pub struct Job<'a, T: Float> {
     /// The offsets.
@@ -306,14 +336,15 @@ pub struct Job<'a, T: Float> {
 unsafe impl<T: Float> Sync for Job<'_, T> {}
 
 impl<T: Float> Job<'_, T> {
-    /// Computes band `item % bands` of image `item / bands` and returns the target range `(start, len)` it wrote if the
-    /// sweeps of a band write whole rows.
+    /// Computes an item: of image `item / items`, the parts of the outputs one after the other, each in all bands.
     ///
     /// # Safety
-    /// `y` must have room for the whole target; no other thread may touch the rows of this item.
-    pub unsafe fn run(&self, item: usize) -> (usize, usize) {
+    /// `y` must have room for the whole target; no other thread may touch what this item writes.
+    pub unsafe fn run(&self, item: usize) -> Written {
         let g = self.geometry;
-        let (image, band) = (item / g.bands, item % g.bands);
+        let (image, part, band) = (item / g.items(), item % g.items() / g.bands, item % g.bands);
+        let blocks = self.groups * self.blocks();
+        let blocks = part * blocks / g.parts..(part + 1) * blocks / g.parts;
         let [h, w, c] = g.source;
         let source = &self.x[image * h * w * c..][..h * w * c];
         let start = image * g.target_len + band * g.band_target;
@@ -323,18 +354,33 @@ impl<T: Float> Job<'_, T> {
         if g.in_place {
             let at = ((band * g.band_rows * g.row_step) as isize + g.first[0]) as usize * w * c + g.first[1] as usize * c;
             // SAFETY: no tap leaves the source.
-            unsafe { self.sweep(source.as_ptr().add(at), y, band) };
+            unsafe { self.sweep(source.as_ptr().add(at), y, band, &blocks) };
         } else {
             with_scratch(g.local_rows * g.local_width * c, |local: &mut [T]| {
                 g.copy_band(source, band, local);
                 // SAFETY: the local band holds every tap of its pixels.
-                unsafe { self.sweep(local.as_ptr(), y, band) };
+                unsafe { self.sweep(local.as_ptr(), y, band, &blocks) };
             });
         }
-        (start, len)
+        if g.parts == 1 {
+            return Written { start, len, step: len, count: 1 };
+        }
+        let (from, to) = (self.first_output(blocks.start), self.first_output(blocks.end));
+        Written { start: start + from, len: to - from, step: g.target_channels, count: len / g.target_channels }
     }
 
-    unsafe fn sweep(&self, x: *const T, y: *mut T, band: usize) {
+    /// Blocks of outputs of a group.
+    fn blocks(&self) -> usize {
+        if self.depthwise { 1 } else { self.k_group.div_ceil(self.kernels.width(self.k_group).block) }
+    }
+
+    /// The first output of a block, counted over all groups.
+    fn first_output(&self, block: usize) -> usize {
+        let (group, b) = (block / self.blocks(), block % self.blocks());
+        group * self.k_group + b * self.kernels.width(self.k_group).block
+    }
+
+    unsafe fn sweep(&self, x: *const T, y: *mut T, band: usize, part: &Range<usize>) {
         let g = self.geometry;
         let width = self.kernels.width(self.k_group);
         for sweep in &g.sweeps {
@@ -361,23 +407,21 @@ impl<T: Float> Job<'_, T> {
                 unsafe { self.kernels.depthwise(&tile, self.groups, sweep.columns) };
                 continue;
             }
-            let blocks = self.k_group.div_ceil(width.block);
+            let blocks = self.blocks();
             let block_stride = g.taps.len() * self.c_group * width.block;
-            for group in 0..self.groups {
-                for b in 0..blocks {
-                    // SAFETY: weights hold `groups * blocks * block_stride` values, biases `groups * blocks * block`.
-                    unsafe {
-                        let k = group * blocks + b;
-                        let tile = Tile {
-                            x: x.add(group * self.c_group),
-                            w: base.w.add(k * block_stride + sweep.first_tap * self.c_group * width.block),
-                            y: y.add(group * self.k_group + b * width.block),
-                            cols: width.block.min(self.k_group - b * width.block),
-                            bias: if base.bias.is_null() { base.bias } else { base.bias.add(k * width.block) },
-                            ..base
-                        };
-                        if g.unit_step { width.run_unit(&tile, sweep.columns) } else { width.run(&tile) }
-                    }
+            for k in part.clone() {
+                let (group, b) = (k / blocks, k % blocks);
+                // SAFETY: weights hold `groups * blocks * block_stride` values, biases `groups * blocks * block`.
+                unsafe {
+                    let tile = Tile {
+                        x: x.add(group * self.c_group),
+                        w: base.w.add(k * block_stride + sweep.first_tap * self.c_group * width.block),
+                        y: y.add(self.first_output(k)),
+                        cols: width.block.min(self.k_group - b * width.block),
+                        bias: if base.bias.is_null() { base.bias } else { base.bias.add(k * width.block) },
+                        ..base
+                    };
+                    if g.unit_step { width.run_unit(&tile, sweep.columns) } else { width.run(&tile) }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! The processor as a device: a small thread pool and the microkernels for the instruction set found at start-up.
 
+mod cut;
 mod depthwise;
 mod direct;
 mod gate;
@@ -12,9 +13,10 @@ mod simd;
 mod winners;
 mod winograd;
 
+pub use cut::Batch;
 pub(crate) use depthwise::DepthwiseGrad;
 pub(crate) use direct::with_scratch;
-pub use direct::{Geometry, Job, Window};
+pub use direct::{Geometry, Job, Window, Written};
 pub(crate) use gradient::{GradientPlan, group_of_images};
 pub use isa::{Isa, isa, isas};
 pub(crate) use kernels::{Dot, Span, Tile, Transpose};
