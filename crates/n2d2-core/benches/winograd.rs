@@ -6,7 +6,7 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use n2d2_core::Tensor;
-use n2d2_core::device::cpu::{Batch, Geometry, Job, Variant, Window, Winograd, WinogradJob, kernels_f32, parallel_for};
+use n2d2_core::device::cpu::{Batch, Finish, Geometry, Job, Variant, Window, Winograd, WinogradJob, kernels_f32, parallel_for};
 use n2d2_core::random::Stream;
 
 fn main() {
@@ -93,7 +93,8 @@ fn direct(bencher: Bencher<'_, '_>, l: &Layer) {
         let w = next.next().unwrap();
         let (c_group, k_group) = (l.c_in, l.c_out);
         let y = y.as_ptr();
-        let job = Job { geometry: &geometry, kernels, x: &x, w, bias: &bias, y, groups: 1, c_group, k_group, relu: true, depthwise: false };
+        let finish = Finish { bias: &bias, relu: true, ..Finish::NONE };
+        let job = Job { geometry: &geometry, kernels, x: &x, w, finish, y, groups: 1, c_group, k_group, depthwise: false };
         parallel_for(l.batch * geometry.items(), usize::MAX, &|item| {
             // SAFETY: the output has the geometry's size; items write their own rows.
             unsafe { job.run(item) };

@@ -11,11 +11,12 @@
 //! Source: ONNX operator `Conv`; sub-sampling and mapping as N2D2.
 
 use super::convolution::{Convolution, pairs};
+use super::epilogue::Affine;
 use super::winners::WinnersPass;
 use super::{Cell, Frame, Param, Phase, Statistics};
 use crate::activation::ActivationFn;
 use crate::config::Config;
-use crate::device::cpu::Kernels;
+use crate::device::cpu::{Finish, Kernels};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, Tensor, dims4};
 
@@ -189,12 +190,21 @@ impl<T: Float> Cell<T> for Conv<T> {
             return self.sub_sample(item, f);
         }
         if let Some(full) = self.unsampled.as_ref().filter(|_| self.is_sub_sampled()) {
-            self.convolution.sweep(item, x, weights, &[], false, full);
+            self.convolution.sweep(item, x, weights, Finish::NONE, full);
             return;
         }
-        let relu = f.epilogue.is_none() && f.activation.is_some_and(ActivationFn::is_relu);
-        let written = self.convolution.sweep(item, x, weights, self.bias(), relu, f.output);
-        if let Some(epilogue) = f.epilogue {
+        let relu = f.activation.is_some_and(ActivationFn::is_relu);
+        // The kernels of a depthwise convolution leave the rest to a pass over what they have written.
+        let behind = f.epilogue.filter(|_| self.convolution.depthwise);
+        let within = f.epilogue.filter(|_| behind.is_none());
+        let finish = Finish {
+            bias: self.bias(),
+            affine: within.and_then(|e| e.affine).map(Affine::rows),
+            residual: within.and_then(|e| e.residual.as_ref()).map_or(&[], |r| r.part(0, r.len())),
+            relu: relu && behind.is_none(),
+        };
+        let written = self.convolution.sweep(item, x, weights, finish, f.output);
+        if let Some(epilogue) = behind {
             // SAFETY: this item has just written it.
             return written.runs().for_each(|run| unsafe { epilogue.finish(f.output, run, f.activation) });
         }
@@ -239,7 +249,7 @@ impl<T: Float> Cell<T> for Conv<T> {
             1 => self.spread(item, f),
             2 => {
                 if let Some(gx) = &f.grad_inputs[0] {
-                    convolution.adjoint(item, self.full_gradient(f), &[], false, gx);
+                    convolution.adjoint(item, self.full_gradient(f), Finish::NONE, gx);
                 }
             }
             3 => convolution.weight_gradient(item, &f.inputs[0], self.full_gradient(f), weights),

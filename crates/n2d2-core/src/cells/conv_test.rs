@@ -246,6 +246,46 @@ fn bad_parameters_and_shapes_are_named() {
     assert_eq!(cell.output_shape("Conv_7", &[&[1, 3, 2, 8]]).unwrap_err().code(), "shape");
 }
 
+/// What a sweep does to its sums is, to the bit, what the operations do one after the other.
+#[test]
+fn a_sweep_normalises_adds_and_rectifies() {
+    for isa in isas() {
+        for case in [
+            Case(3, 40, [3, 3], [1, 1], [1, 1], [1, 1], 1, 2, [9, 7]),
+            Case(6, 36, [3, 3], [2, 1], [0, 1], [1, 2], 2, 2, [8, 9]),
+            Case(1, 6, [5, 5], [1, 1], [0, 0], [1, 1], 1, 1, [9, 18]),
+            Case(70, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 1, [2, 3]),
+        ] {
+            let Case(c, k, [kh, kw], .., groups, n, [h, w]) = case;
+            let single = |len: usize, key: u64| random(len, key).into_iter().map(|v| v as f32).collect::<Vec<_>>();
+            let mut cell = Conv::<f32>::with_kernels(&config(case), kernels_f32_of(isa)).unwrap();
+            cell.params[0].assign(&single(k * c / groups * kh * kw, 2)).unwrap();
+            cell.params[1].assign(&single(k, 3)).unwrap();
+            let [oh, ow] = cell.full_size("", h, w).unwrap();
+            cell.convolution.prepare("", n, [h, w], [oh, ow]).unwrap();
+            let x = Tensor::from_vec(single(n * c * h * w, 1), &[n, c, h, w]).unwrap().to_channels_last();
+            let rows: [Vec<f32>; 3] = [4, 5, 6].map(|key| single(k + 64, key));
+            let residual = Tensor::from_vec(single(n * k * oh * ow, 7), &[n, k, oh, ow]).unwrap().to_channels_last();
+            let output = |finish: Finish<'_, f32>| {
+                let y = Tensor::uninit(&[n, k, oh, ow]);
+                for item in 0..cell.convolution.sweeping().items {
+                    cell.convolution.sweep(item, &x, &cell.params[0], Finish { bias: cell.bias(), ..finish }, &y);
+                }
+                y.part(0, y.len()).to_vec()
+            };
+            let affine = Some(rows.each_ref().map(Vec::as_slice));
+            let residual = residual.part(0, residual.len());
+            let plain = output(Finish::NONE);
+            let normalised: Vec<f32> = plain.iter().enumerate().map(|(i, v)| (v - rows[0][i % k]) * rows[1][i % k] + rows[2][i % k]).collect();
+            let added: Vec<f32> = normalised.iter().zip(residual).map(|(v, r)| v + r).collect();
+            let rectified: Vec<f32> = added.iter().map(|v| v.max(0.0)).collect();
+            assert_eq!(output(Finish { affine, ..Finish::NONE }), normalised, "{case:?} on {isa:?}");
+            assert_eq!(output(Finish { affine, residual, ..Finish::NONE }), added, "{case:?} on {isa:?}");
+            assert_eq!(output(Finish { affine, residual, relu: true, ..Finish::NONE }), rectified, "{case:?} on {isa:?}");
+        }
+    }
+}
+
 /// The items of a single image write parts of the outputs, to which each applies the activation.
 #[test]
 fn an_activation_reaches_every_part_of_a_single_image() {
@@ -306,5 +346,23 @@ fn test_mode_computes_what_learning_mode_does() {
             assert_eq!([2, 4].map(|threads| output(false, threads)), [test.clone(), test.clone()]);
             assert_eq!(test != learn, activation != Some("Tanh"), "Winograd's algorithm runs where nothing hinders it");
         }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_not_rectified_away() {
+    use crate::activation::Activation;
+    use crate::graph::{Unit, Var};
+    let mut depthwise = crate::config! { "nb_inputs" => 64usize, "nb_outputs" => 64usize, "kernel_dims" => 3i64 };
+    depthwise.set("mapping", crate::Value::Mask(64, 64, (0..4096).map(|i| i % 65 == 0).collect()));
+    let dense = crate::config! { "nb_inputs" => 64usize, "nb_outputs" => 64usize, "kernel_dims" => 3i64 };
+    for (config, learn) in [(&depthwise, true), (&dense, true), (&dense, false)] {
+        let unit = Unit::<f32>::new("conv", "Conv", config).unwrap();
+        unit.with(|u| u.activation = Some(Activation::new("Rectifier", &Config::default()).unwrap()));
+        unit.set_learn(learn);
+        let mut x = vec![1.0; 64 * 256];
+        x[5] = f32::NAN;
+        let y = unit.call(&[Var::leaf(Tensor::from_vec(x, &[1, 64, 16, 16]).unwrap(), false)]).unwrap();
+        assert!(y.tensor().to_vec().iter().any(|v| v.is_nan()), "learn: {learn}");
     }
 }

@@ -11,7 +11,7 @@ use super::winograd::WinogradSweep;
 use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
 use crate::device::cpu::{
-    Batch, DepthwiseGrad, Geometry, GradientPlan, Job, Kernels, Transpose, Window, Written, group_of_images, with_scratch,
+    Batch, DepthwiseGrad, Finish, Geometry, GradientPlan, Job, Kernels, Transpose, Window, Written, group_of_images, with_scratch,
 };
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
@@ -121,7 +121,8 @@ pub(super) struct Convolution<T: Float> {
     pub(super) channels: usize,
     pub(super) outputs: usize,
     pub(super) groups: usize,
-    depthwise: bool,
+    /// One channel and one output a group; the sweep then knows of [`Finish`] only biases and `relu`.
+    pub(super) depthwise: bool,
     pub(super) kernels: &'static Kernels<T>,
     plan: Option<Plan>,
     /// The sweep in test mode.
@@ -285,12 +286,11 @@ impl<T: Float> Convolution<T> {
             kernels: self.kernels,
             x: x.part(0, x.len()),
             w,
-            bias: &[],
+            finish: Finish::NONE,
             y,
             groups: self.groups,
             c_group: if adjoint { kg } else { cg },
             k_group: if adjoint { cg } else { kg },
-            relu: false,
             depthwise: self.depthwise,
         }
     }
@@ -307,10 +307,10 @@ impl<T: Float> Convolution<T> {
     }
 
     /// Computes item `item` of the sweep from `x` to `y` and returns what of `y` it wrote.
-    pub(super) fn sweep(&self, item: usize, x: &Tensor<T>, weights: &Param<T>, bias: &[T], relu: bool, y: &Tensor<T>) -> Written {
+    pub(super) fn sweep(&self, item: usize, x: &Tensor<T>, weights: &Param<T>, finish: Finish<'_, T>, y: &Tensor<T>) -> Written {
         let job = self.job(false, x, weights.value.part(0, weights.layout.len), y.as_ptr());
         // SAFETY: `y` has the plan's shape; each item writes its own part.
-        unsafe { Job { bias, relu, ..job }.run(item) }
+        unsafe { Job { finish, ..job }.run(item) }
     }
 
     /// The phase of the adjoint.
@@ -319,10 +319,10 @@ impl<T: Float> Convolution<T> {
     }
 
     /// Computes item `item` of the adjoint from `d` to `gx`, with weights packed before, and returns what it wrote.
-    pub(super) fn adjoint(&self, item: usize, d: &Tensor<T>, bias: &[T], relu: bool, gx: &Tensor<T>) -> Written {
+    pub(super) fn adjoint(&self, item: usize, d: &Tensor<T>, finish: Finish<'_, T>, gx: &Tensor<T>) -> Written {
         let job = self.job(true, d, self.packed.part(0, self.packed.len()), gx.as_ptr());
         // SAFETY: `gx` has the plan's shape; each item writes its own part.
-        unsafe { Job { bias, relu, ..job }.run(item) }
+        unsafe { Job { finish, ..job }.run(item) }
     }
 
     /// The width of the packed weights of the adjoint.

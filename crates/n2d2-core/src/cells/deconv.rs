@@ -14,7 +14,7 @@
 use super::convolution::{Convolution, pairs};
 use super::{Cell, Frame, Param, Phase, Statistics};
 use crate::config::Config;
-use crate::device::cpu::Kernels;
+use crate::device::cpu::{Finish, Kernels};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, dims4};
 
@@ -94,7 +94,7 @@ impl<T: Float> Cell<T> for Deconv<T> {
         }
         let bias = self.params.get(1).map_or(&[][..], |b| b.value.part(0, b.layout.len));
         let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
-        let written = self.convolution.adjoint(item, &f.inputs[0], bias, relu, f.output);
+        let written = self.convolution.adjoint(item, &f.inputs[0], Finish { bias, relu, ..Finish::NONE }, f.output);
         if let Some(activation) = f.activation.filter(|_| !relu) {
             for (start, len) in written.runs() {
                 // SAFETY: this item has just written it.
@@ -122,7 +122,7 @@ impl<T: Float> Cell<T> for Deconv<T> {
         match phase {
             0 => {
                 if let Some(gx) = &f.grad_inputs[0] {
-                    convolution.sweep(item, f.gy(), weights, &[], false, gx);
+                    convolution.sweep(item, f.gy(), weights, Finish::NONE, gx);
                 }
             }
             1 => convolution.weight_gradient(item, f.gy(), &f.inputs[0], weights),

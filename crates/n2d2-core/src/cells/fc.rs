@@ -246,6 +246,8 @@ impl<T: Float> Fc<T> {
                     y_at: &y_at,
                     cols: columns,
                     bias: std::ptr::null(),
+                    affine: [std::ptr::null(); 3],
+                    residual: std::ptr::null(),
                     relu: false,
                 };
                 // SAFETY: spans cover the outputs of each weight row, the scratch holds `count` rows.
@@ -327,6 +329,8 @@ impl<T: Float> Cell<T> for Fc<T> {
             y_at: &y_at[..count],
             cols,
             bias: self.params.get(1).map_or(std::ptr::null(), |p| p.value.part(b * block, block).as_ptr()),
+            affine: [std::ptr::null(); 3],
+            residual: std::ptr::null(),
             relu,
         };
         // SAFETY: `count` rows of the input and of the output exist; items write disjoint columns or rows.

@@ -77,6 +77,8 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, first: usize, rows: usi
                 y_at: &y_at[..rows],
                 cols,
                 bias: std::ptr::null(),
+                affine: [std::ptr::null(); 3],
+                residual: std::ptr::null(),
                 relu: false,
             };
             // SAFETY: `rows` packed rows of `inner` values, as many rows of weights a block wide, and `rows` rows of `out`.

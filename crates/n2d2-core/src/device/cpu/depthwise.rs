@@ -85,7 +85,7 @@ unsafe fn scattered<S: Simd, const PIXELS: usize, const FULL: bool>(t: &Tile<'_,
             }
         }
         for i in 0..PIXELS {
-            let a = if t.relu { S::max(acc[i], zero) } else { acc[i] };
+            let a = if t.relu { S::max(zero, acc[i]) } else { acc[i] };
             store_part::<S, FULL>(t.y.add(*t.y_at.get_unchecked(first + i) + c), n, a);
         }
     }
@@ -122,7 +122,7 @@ unsafe fn neighbours<S: Simd, const PIXELS: usize, const STEP: usize, const FULL
             }
         }
         for i in 0..PIXELS {
-            let a = if t.relu { S::max(acc[i], zero) } else { acc[i] };
+            let a = if t.relu { S::max(zero, acc[i]) } else { acc[i] };
             store_part::<S, FULL>(t.y.add(*t.y_at.get_unchecked(first + i) + c), n, a);
         }
     }

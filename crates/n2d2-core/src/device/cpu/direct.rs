@@ -306,6 +306,24 @@ impl Written {
     }
 }
 
+/// What is done to the sums of a sweep before they are stored, in this order.
+#[derive(Debug, Clone, Copy)]
+pub struct Finish<'a, T> {
+    /// Biases to begin with, each group padded to whole blocks, or empty.
+    pub bias: &'a [T],
+    /// Means, factors and biases of the outputs, `y = (y - mean) * factor + bias`, and as many values more as a block has; not for depthwise.
+    pub affine: Option<[&'a [T]; 3]>,
+    /// What is added, laid out as the target, or empty; not for depthwise.
+    pub residual: &'a [T],
+    /// Store `max(y, 0)`.
+    pub relu: bool,
+}
+
+impl<T> Finish<'_, T> {
+    /// Nothing.
+    pub const NONE: Self = Finish { bias: &[], affine: None, residual: &[], relu: false };
+}
+
 /// One sweep over a batch: where everything lies.
 pub struct Job<'a, T: Float> {
     /// The offsets.
@@ -316,8 +334,8 @@ pub struct Job<'a, T: Float> {
     pub x: &'a [T],
     /// Packed weights, `[group][block][tap][c_group][block width]`, or `[tap][c]` for depthwise.
     pub w: &'a [T],
-    /// Biases, each group padded to whole blocks, or empty.
-    pub bias: &'a [T],
+    /// What is done to the sums.
+    pub finish: Finish<'a, T>,
     /// Target, `[n][h][w][k]`; each item writes its own rows.
     pub y: *mut T,
     /// Number of groups; equal to the channels for depthwise.
@@ -326,8 +344,6 @@ pub struct Job<'a, T: Float> {
     pub c_group: usize,
     /// Target channels of a group.
     pub k_group: usize,
-    /// Store `max(y, 0)`.
-    pub relu: bool,
     /// One source and one target channel a group: vectors run over channels.
     pub depthwise: bool,
 }
@@ -340,8 +356,17 @@ impl<T: Float> Job<'_, T> {
     ///
     /// # Safety
     /// `y` must have room for the whole target; no other thread may touch what this item writes.
+    ///
+    /// # Panics
+    /// If there are too few values to finish with.
     pub unsafe fn run(&self, item: usize) -> Written {
         let g = self.geometry;
+        let Finish { bias, affine, residual, .. } = self.finish;
+        let (outputs, block) = (self.groups * self.k_group, self.kernels.width(self.k_group).block);
+        let padded = if self.depthwise { outputs } else { self.groups * self.k_group.next_multiple_of(block) };
+        assert!(bias.is_empty() || bias.len() >= padded);
+        assert!(affine.is_none_or(|rows| !self.depthwise && rows.iter().all(|row| row.len() + 1 >= outputs + block)));
+        assert!(residual.is_empty() || (!self.depthwise && residual.len() >= (item / g.items() + 1) * g.target_len));
         let (image, part, band) = (item / g.items(), item % g.items() / g.bands, item % g.bands);
         let blocks = self.groups * self.blocks();
         let blocks = part * blocks / g.parts..(part + 1) * blocks / g.parts;
@@ -351,15 +376,16 @@ impl<T: Float> Job<'_, T> {
         let len = g.band_target.min((image + 1) * g.target_len - start);
         // SAFETY: `start` lies inside the target.
         let y = unsafe { self.y.add(start) };
+        let residual = residual.get(start..).filter(|r| !r.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr);
         if g.in_place {
             let at = ((band * g.band_rows * g.row_step) as isize + g.first[0]) as usize * w * c + g.first[1] as usize * c;
             // SAFETY: no tap leaves the source.
-            unsafe { self.sweep(source.as_ptr().add(at), y, band, &blocks) };
+            unsafe { self.sweep(source.as_ptr().add(at), y, residual, band, &blocks) };
         } else {
             with_scratch(g.local_rows * g.local_width * c, |local: &mut [T]| {
                 g.copy_band(source, band, local);
                 // SAFETY: the local band holds every tap of its pixels.
-                unsafe { self.sweep(local.as_ptr(), y, band, &blocks) };
+                unsafe { self.sweep(local.as_ptr(), y, residual, band, &blocks) };
             });
         }
         if g.parts == 1 {
@@ -380,7 +406,7 @@ impl<T: Float> Job<'_, T> {
         group * self.k_group + b * self.kernels.width(self.k_group).block
     }
 
-    unsafe fn sweep(&self, x: *const T, y: *mut T, band: usize, part: &Range<usize>) {
+    unsafe fn sweep(&self, x: *const T, y: *mut T, residual: *const T, band: usize, part: &Range<usize>) {
         let g = self.geometry;
         let width = self.kernels.width(self.k_group);
         for sweep in &g.sweeps {
@@ -397,8 +423,10 @@ impl<T: Float> Job<'_, T> {
                 y,
                 y_at: &sweep.y_at[..n],
                 cols: self.groups,
-                bias: if self.bias.is_empty() { std::ptr::null() } else { self.bias.as_ptr() },
-                relu: self.relu,
+                bias: if self.finish.bias.is_empty() { std::ptr::null() } else { self.finish.bias.as_ptr() },
+                affine: [std::ptr::null(); 3],
+                residual: std::ptr::null(),
+                relu: self.finish.relu,
             };
             if self.depthwise {
                 // SAFETY: weights hold `taps * groups` values; the first tap of the sweep is inside.
@@ -411,14 +439,18 @@ impl<T: Float> Job<'_, T> {
             let block_stride = g.taps.len() * self.c_group * width.block;
             for k in part.clone() {
                 let (group, b) = (k / blocks, k % blocks);
-                // SAFETY: weights hold `groups * blocks * block_stride` values, biases `groups * blocks * block`.
+                let first = self.first_output(k);
+                // SAFETY: weights hold `groups * blocks * block_stride` values, biases `groups * blocks * block`, the coefficients
+                // a block from each output on.
                 unsafe {
                     let tile = Tile {
                         x: x.add(group * self.c_group),
                         w: base.w.add(k * block_stride + sweep.first_tap * self.c_group * width.block),
-                        y: y.add(self.first_output(k)),
+                        y: y.add(first),
                         cols: width.block.min(self.k_group - b * width.block),
                         bias: if base.bias.is_null() { base.bias } else { base.bias.add(k * width.block) },
+                        affine: self.finish.affine.map_or(base.affine, |rows| rows.map(|row| row.as_ptr().add(first))),
+                        residual: if residual.is_null() { residual } else { residual.add(first) },
                         ..base
                     };
                     if g.unit_step { width.run_unit(&tile, sweep.columns) } else { width.run(&tile) }

@@ -47,6 +47,10 @@ pub(crate) struct Tile<'a, T> {
     pub(crate) cols: usize,
     /// Biases of this block (a whole block is read), or null.
     pub(crate) bias: *const T,
+    /// Means, factors and biases that the outputs of this block are then normalised by (whole blocks are read), or null.
+    pub(crate) affine: [*const T; 3],
+    /// What is then added to the outputs, laid out as they are, or null.
+    pub(crate) residual: *const T,
     /// Store `max(y, 0)`.
     pub(crate) relu: bool,
 }
@@ -284,11 +288,29 @@ unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t:
                 }
             }
         }
+        if !t.affine[0].is_null() {
+            for v in 0..NV {
+                let [mean, factor, bias] = [0, 1, 2].map(|i| S::load(t.affine[i].add(v * S::LANES)));
+                for row in &mut acc {
+                    row[v] = S::add(S::mul(S::sub(row[v], mean), factor), bias);
+                }
+            }
+        }
+        if !t.residual.is_null() {
+            for i in 0..ROWS {
+                let r = t.residual.add(*t.y_at.get_unchecked(i));
+                for v in 0..NV {
+                    let p = r.wrapping_add(v * S::LANES);
+                    acc[i][v] = S::add(acc[i][v], load_cols::<S>(p, t.cols.saturating_sub(v * S::LANES)));
+                }
+            }
+        }
         if t.relu {
             let zero = S::splat(S::T::default());
             for row in &mut acc {
                 for a in row {
-                    *a = S::max(*a, zero);
+                    // In this order what is not a number stays that.
+                    *a = S::max(zero, *a);
                 }
             }
         }

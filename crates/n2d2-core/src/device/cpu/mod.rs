@@ -16,7 +16,7 @@ mod winograd;
 pub use cut::Batch;
 pub(crate) use depthwise::DepthwiseGrad;
 pub(crate) use direct::with_scratch;
-pub use direct::{Geometry, Job, Window, Written};
+pub use direct::{Finish, Geometry, Job, Window, Written};
 pub(crate) use gradient::{GradientPlan, group_of_images};
 pub use isa::{Isa, isa, isas};
 pub(crate) use kernels::{Dot, Span, Tile, Transpose};

@@ -404,6 +404,8 @@ impl<T: Float> WinogradJob<'_, T> {
                     y_at: &p.y_at[..block.len],
                     cols: p.group,
                     bias: std::ptr::null(),
+                    affine: [std::ptr::null(); 3],
+                    residual: std::ptr::null(),
                     relu: false,
                 });
             }
