@@ -36,7 +36,9 @@ struct Fused<T: Float> {
     /// Shape of the output, and numbers of values and indices that the cell saves.
     shape: Shape,
     saved: (usize, usize),
-    /// Kept from call to call; `None` if it reads an input or its output is the caller's, so that it is made for each call.
+    /// Kept from call to call, unless the output is the caller's.
+    output: Option<Tensor<T>>,
+    /// Kept if the output and all that it reads is.
     node: Option<Arc<Node<T>>>,
     random_key: u64,
 }
@@ -127,6 +129,7 @@ impl<T: Float> Inference<T> {
                 takes_epilogue: inner.cell.takes_epilogue(),
                 saved: inner.cell.saved(&slices, &shape),
                 shape,
+                output: None,
                 node: None,
                 random_key: unit.random_key(stamp.step),
             });
@@ -154,31 +157,23 @@ impl<T: Float> Inference<T> {
             }
         }
         let mut free: Vec<Tensor<T>> = Vec::new();
-        let mut whole: Vec<Option<Tensor<T>>> = vec![None; self.passes.len()];
+        let mut taken: Vec<Option<Tensor<T>>> = vec![None; self.passes.len()];
         for i in 0..self.passes.len() {
-            let pass = &self.passes[i];
-            let kept = |source: &Source| match source {
-                Source::Input(_) => None,
-                Source::Pass(of) => self.passes[*of].node.as_ref().map(|node| node.output.clone()),
-            };
-            let tensors = pass.reads.iter().map(kept).collect::<Option<Vec<_>>>();
-            let is_end = self.ends.iter().any(|(end, _)| *end == i);
-            if let Some(tensors) = tensors.filter(|_| !is_end) {
-                let len: usize = pass.shape.iter().product();
-                let one_image = pass.shape.first() == Some(&1);
-                let fits = |t: &Tensor<T>| t.len() == len || (one_image && t.len() > len);
+            if !self.ends.iter().any(|(end, _)| *end == i) {
+                let shape = &self.passes[i].shape;
+                let len: usize = shape.iter().product();
+                let fits = |t: &Tensor<T>| t.len() == len || (shape.first() == Some(&1) && t.len() > len);
                 let best = (0..free.len()).filter(|at| fits(&free[*at])).min_by_key(|at| free[*at].len());
                 let buffer = best.map_or_else(|| Tensor::uninit(&[len]), |at| free.swap_remove(at));
-                let strides = memory_strides(&pass.shape);
-                let output = Tensor::from_buffer(buffer.buffer().clone(), 0, &pass.shape, &strides).expect("the buffer is large enough");
-                whole[i] = Some(buffer);
-                let tensors =
-                    if pass.joins() { vec![Tensor::uninit(&joined_along_channels(tensors.iter().map(Tensor::shape)))] } else { tensors };
-                self.passes[i].node = Some(pass.node(tensors, output));
+                let output = Tensor::from_buffer(buffer.buffer().clone(), 0, shape, &memory_strides(shape));
+                taken[i] = Some(buffer);
+                self.passes[i].output = Some(output.expect("the buffer is large enough"));
+                let tensors = self.passes[i].reads.iter().map(|s| self.output(*s, &[]).cloned()).collect::<Option<Vec<_>>>();
+                self.passes[i].node = tensors.map(|tensors| self.passes[i].kept_node(tensors));
             }
             for of in 0..=i {
-                if last_read[of] == i
-                    && let Some(buffer) = whole[of].take()
+                if last_read[of] <= i
+                    && let Some(buffer) = taken[of].take()
                 {
                     free.push(buffer);
                 }
@@ -241,7 +236,8 @@ impl<T: Float> Inference<T> {
     /// The output of a pass.
     fn output<'a>(&'a self, source: Source, fresh: &'a [Option<Arc<Node<T>>>]) -> Option<&'a Tensor<T>> {
         let Source::Pass(at) = source else { return None };
-        self.passes[at].node.as_ref().or(fresh[at].as_ref()).map(|node| &node.output)
+        let made = || fresh.get(at)?.as_ref().map(|node| &node.output);
+        self.passes[at].output.as_ref().or_else(made)
     }
 
     /// The node for one call of a pass that reads an input, or whose output is the caller's.
@@ -258,7 +254,7 @@ impl<T: Float> Inference<T> {
         };
         let read: Vec<Var<T>> = pass.reads.iter().filter_map(var).collect();
         let tensors = pass.unit.join(pass.how, &read, queue)?;
-        Ok(pass.node(tensors, Tensor::uninit(&pass.shape)))
+        Ok(pass.node(tensors, pass.output.clone().unwrap_or_else(|| Tensor::uninit(&pass.shape))))
     }
 }
 
@@ -271,6 +267,12 @@ impl<T: Float> Fused<T> {
     /// True if what it reads is concatenated.
     fn joins(&self) -> bool {
         self.reads.len() > 1 && matches!(self.how, Inputs::Joined | Inputs::Flattened)
+    }
+
+    /// The node over kept tensors.
+    fn kept_node(&self, tensors: Vec<Tensor<T>>) -> Arc<Node<T>> {
+        let tensors = if self.joins() { vec![Tensor::uninit(&joined_along_channels(tensors.iter().map(Tensor::shape)))] } else { tensors };
+        self.node(tensors, self.output.clone().expect("only of a pass with a buffer"))
     }
 
     fn node(&self, tensors: Vec<Tensor<T>>, output: Tensor<T>) -> Arc<Node<T>> {
@@ -304,4 +306,45 @@ fn joined(how: Inputs, shapes: Vec<Shape>) -> Option<Vec<Shape>> {
     }
     let same = shapes.iter().all(|s| s[2..] == dims4(&first)[2..]);
     same.then(|| vec![joined_along_channels(shapes.iter().map(Vec::as_slice))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use std::collections::HashSet;
+
+    fn step(name: &str, kind: &str, config: &crate::Config, reads: &[usize]) -> Step<f32> {
+        let unit = Unit::new(name, kind, config).unwrap();
+        unit.set_learn(false);
+        Step { unit, reads: reads.to_vec() }
+    }
+
+    #[test]
+    fn what_follows_a_convolution_is_folded_and_buffers_are_used_again() {
+        let conv = config! { "nb_inputs" => 8usize, "nb_outputs" => 8usize, "kernel_dims" => 3i64, "padding_dims" => 1i64 };
+        let norm = config! { "nb_inputs" => 8usize };
+        let mut steps = vec![step("conv0", "Conv", &conv, &[0])];
+        // Blocks of two convolutions, each with a normalisation, and a shortcut.
+        for block in 0..3 {
+            let at = steps.len();
+            steps.push(step(&format!("a{block}"), "Conv", &conv, &[at]));
+            steps.push(step(&format!("b{block}"), "BatchNorm2d", &norm, &[at + 1]));
+            steps.push(step(&format!("c{block}"), "Conv", &conv, &[at + 2]));
+            steps.push(step(&format!("d{block}"), "BatchNorm2d", &norm, &[at + 3]));
+            steps.push(step(&format!("e{block}"), "ElemWise", &config! {}, &[at + 4, at]));
+        }
+        let x = Var::leaf(Tensor::zeros(&[4, 8, 6, 6]), false);
+        let stamps = steps.iter().map(|s| s.unit.stamp()).collect();
+        let inference = Inference::new(&steps, &[steps.len()], &[x], stamps).unwrap();
+        let names: Vec<&str> = inference.passes.iter().map(|p| p.unit.name()).collect();
+        assert_eq!(names, ["conv0", "a0", "c0", "a1", "c1", "a2", "c2"]);
+        assert_eq!(inference.passes[2].residual, Some(Source::Pass(0)));
+        assert!(inference.passes[1..].iter().all(|p| p.affine.is_some()));
+        // The shortcut, what is computed from it, and what is computed from that.
+        let buffers: HashSet<_> = inference.passes.iter().filter_map(|p| p.output.as_ref()).map(Tensor::as_ptr).collect();
+        assert_eq!(buffers.len(), 3);
+        assert!(inference.passes[0].node.is_none() && inference.passes[6].output.is_none());
+        assert!(inference.passes[1..6].iter().all(|p| p.node.is_some()));
+    }
 }

@@ -6,6 +6,7 @@
 
 mod buffer;
 mod element;
+mod layout;
 
 pub use buffer::{ALIGN_BYTES, Buffer, SLACK_BYTES};
 pub use element::{Element, Float};
@@ -308,6 +309,14 @@ impl<T: Element> Tensor<T> {
         }
         let [n, c, h, w] = dims4(&self.shape);
         let s = &self.strides;
+        if self.is_row_major() && !self.is_empty() {
+            // SAFETY: one run inside the buffer; the target is fresh.
+            let (from, to) =
+                unsafe { (std::slice::from_raw_parts(self.as_ptr(), self.len()), std::slice::from_raw_parts_mut(t.as_ptr(), self.len())) };
+            let image = c * h * w;
+            from.chunks_exact(image).zip(to.chunks_exact_mut(image)).for_each(|(from, to)| layout::interleave(from, c, to));
+            return t;
+        }
         let mut to = t.as_ptr();
         for i in 0..n as isize {
             for y in 0..h as isize {
