@@ -14,6 +14,12 @@ use crate::tensor::{Buffer, Float};
 use std::cell::RefCell;
 use std::ops::Range;
 
+/// Pixels that are a multiple of so many values apart fall into the same set of the first-level cache, which holds eight lines.
+const ALIASED: usize = 1024;
+
+/// Pixels of a register tile where they do.
+const ALIASED_ROWS: usize = 8;
+
 /// Kernel window: pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -74,6 +80,8 @@ pub struct Geometry {
     taps: Vec<[usize; 2]>,
     /// Pixels of a row are neighbouring values of the source.
     unit_step: bool,
+    /// Most pixels of a register tile.
+    tile_rows: usize,
 }
 
 /// A tap along one axis: its index in the kernel and its local offset.
@@ -236,6 +244,7 @@ impl Geometry {
             sweeps,
             taps,
             unit_step: c == 1 && columns.step == 1,
+            tile_rows: if (c * columns.step).is_multiple_of(ALIASED) { ALIASED_ROWS } else { usize::MAX },
         }
     }
 
@@ -453,7 +462,7 @@ impl<T: Float> Job<'_, T> {
                         residual: if residual.is_null() { residual } else { residual.add(first) },
                         ..base
                     };
-                    if g.unit_step { width.run_unit(&tile, sweep.columns) } else { width.run(&tile) }
+                    if g.unit_step { width.run_unit(&tile, sweep.columns) } else { width.run_low(&tile, g.tile_rows) }
                 }
             }
         }

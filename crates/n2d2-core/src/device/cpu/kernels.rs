@@ -18,6 +18,7 @@ use super::simd::Simd;
 use super::winners::kernels as winners;
 use super::winograd::transform::Transforms;
 use crate::tensor::Float;
+use std::ops::Range;
 pub use table::{kernels_f32, kernels_f32_of, kernels_f64};
 
 /// A run of neighbouring inputs, relative to a pixel.
@@ -135,7 +136,16 @@ impl<T: Float> Width<T> {
     /// All pointers and offsets of `t` must be valid for the whole tile.
     pub(crate) unsafe fn run(&self, t: &Tile<'_, T>) {
         // SAFETY: the caller's promise.
-        unsafe { self.run_part(&self.tiles, t, 0, t.x_at.len()) };
+        unsafe { self.run_low(t, self.rows) };
+    }
+
+    /// The same with tiles of at most `rows` rows.
+    ///
+    /// # Safety
+    /// As [`Width::run`].
+    pub(crate) unsafe fn run_low(&self, t: &Tile<'_, T>, rows: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::run_part(&self.tiles, t, 0..t.x_at.len(), rows.min(self.rows)) };
     }
 
     /// The same for rows of `columns` pixels whose inputs are one value apart.
@@ -149,16 +159,16 @@ impl<T: Float> Width<T> {
         }
         for row in 0..t.x_at.len() / columns {
             // SAFETY: a row of the caller's tile.
-            unsafe { self.run_part(&self.unit_tiles, t, row * columns, columns) };
+            unsafe { Self::run_part(&self.unit_tiles, t, row * columns..(row + 1) * columns, self.rows) };
         }
     }
 
-    unsafe fn run_part(&self, tiles: &[TileFn<T>], t: &Tile<'_, T>, start: usize, n: usize) {
-        let parts = n.div_ceil(self.rows);
-        let mut from = 0;
+    unsafe fn run_part(tiles: &[TileFn<T>], t: &Tile<'_, T>, pixels: Range<usize>, rows: usize) {
+        let parts = pixels.len().div_ceil(rows);
+        let mut from = pixels.start;
         for i in 0..parts {
-            let to = (i + 1) * n / parts;
-            let tile = Tile { x_at: &t.x_at[start + from..start + to], y_at: &t.y_at[start + from..start + to], ..*t };
+            let to = pixels.start + (i + 1) * pixels.len() / parts;
+            let tile = Tile { x_at: &t.x_at[from..to], y_at: &t.y_at[from..to], ..*t };
             // SAFETY: a part of the caller's tile; the table was made for this processor.
             unsafe { tiles[to - from - 1](&tile) };
             from = to;
