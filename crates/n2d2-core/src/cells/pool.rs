@@ -337,7 +337,7 @@ mod tests {
             ([1, 1], [2, 1], [0, 0]),
         ];
         for (kernel, stride, padding) in windows {
-            for (n, c, h, w) in [(2, 1, 7, 9), (3, 6, 8, 8), (2, 8, 5, 6), (2, 11, 6, 7), (1, 19, 4, 5), (2, 3, 90, 301)] {
+            for (n, c, h, w) in [(2, 1, 7, 9), (3, 6, 8, 8), (2, 8, 5, 6), (2, 11, 6, 7), (1, 19, 4, 5), (5, 1, 4, 3), (2, 3, 90, 301)] {
                 for pooling in ["Max", "Average"] {
                     let config =
                         config! { "pooling" => pooling, "pool_dims" => kernel, "stride_dims" => stride, "padding_dims" => padding };
@@ -351,6 +351,30 @@ mod tests {
                     // Sums over overlapping windows may be made in another order.
                     assert!(gx.iter().zip(&rgx).all(|(a, b)| (a - b).abs() <= 1e-4), "{what}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_band_of_short_rows_leaves_the_next_image_alone() {
+        for (c, h, w, kernel) in [(1, 2, 5, [2, 2]), (1, 6, 2, [2, 2]), (3, 4, 2, [2, 2]), (2, 3, 3, [3, 3]), (1, 4, 1, [4, 1])] {
+            let g = Geometry { c, input: [h, w], output: [h / kernel[0], w / kernel[1]], kernel, stride: kernel, padding: [0, 0] };
+            let out = g.output.iter().product::<usize>() * c;
+            // Room for a vector behind what is read.
+            let (gy, at) = (vec![1.0f32; out + 8], vec![0u32; out + 8]);
+            for average in [false, true] {
+                let mut gx = vec![7.0; g.image() + 8];
+                // SAFETY: the slices hold an image and a vector more.
+                unsafe {
+                    if average {
+                        kernels::average_backward_tiled(&g, 0..g.output[0], gy.as_ptr(), gx.as_mut_ptr());
+                    } else {
+                        kernels::max_backward_tiled(&g, 0..g.output[0], gy.as_ptr(), at.as_ptr(), gx.as_mut_ptr());
+                    }
+                }
+                let (image, next) = gx.split_at(g.image());
+                assert_eq!(next, [7.0; 8], "{c} {h} {w} {average}");
+                assert!(image.iter().all(|v| *v != 7.0), "{c} {h} {w} {average}");
             }
         }
     }

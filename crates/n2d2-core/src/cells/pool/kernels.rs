@@ -243,8 +243,9 @@ unsafe fn spread<S: Lanes, const KW: usize, const MAX: bool>(
         let size = S::splat(S::T::of(g.window_size() as f64));
         for y in band.start * kh..band.end * kh {
             let (mut to, mut from) = (y * row, y / kh * ow * c);
-            // The last windows of a band of few channels must not be written eight wide.
-            let wide = if c < LANES && y + 1 == band.end * kh { (ow * kw * c + c).saturating_sub(LANES) / (kw * c) } else { ow };
+            // Windows of few channels are written eight wide only where that ends inside the rows of this item.
+            let left = band.end * kh * row - to;
+            let wide = if c < LANES { ow.min((left + c).saturating_sub(LANES) / (kw * c)) } else { ow };
             for _ in 0..wide {
                 runs!(c, ch => {
                     let d = S::load(gy.add(from + ch));
