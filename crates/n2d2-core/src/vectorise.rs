@@ -1,7 +1,8 @@
 //! Loops for the vector unit that the machine has, from one portable source.
 //!
 //! The build targets the oldest processor of its architecture. [`vectorised!`] compiles a function a second time for
-//! AVX2 and chooses at run time. Neither version contracts a product and a sum, so both give the same bits.
+//! AVX2 and chooses at run time, as [`isa`](crate::device::cpu::isa) says. Neither version contracts a product and a sum,
+//! so both give the same bits.
 
 /// Defines functions whose loops the compiler vectorises for the instruction set found at run time.
 macro_rules! vectorised {
@@ -17,7 +18,7 @@ macro_rules! vectorised {
                 fn avx2<T: Float>($($arg: $kind),*) $(-> $result)? {
                     portable::<T>($($arg),*)
                 }
-                if std::arch::is_x86_feature_detected!("avx2") {
+                if crate::device::cpu::uses_avx2() {
                     // SAFETY: the processor has AVX2.
                     return unsafe { avx2::<T>($($arg),*) };
                 }

@@ -70,7 +70,7 @@ fn tanh_of(alpha: f32, y: &mut [f32]) {
         fn avx2(alpha: f32, y: &mut [f32]) {
             portable(alpha, y);
         }
-        if std::arch::is_x86_feature_detected!("avx2") {
+        if crate::device::cpu::uses_avx2() {
             // SAFETY: the processor has AVX2.
             return unsafe { avx2(alpha, y) };
         }

@@ -61,7 +61,7 @@ impl Stream {
             fn avx2(stream: Stream, from: u64, words: &mut [u32]) {
                 stream.fill_lanes(from, words);
             }
-            if std::arch::is_x86_feature_detected!("avx2") {
+            if crate::device::cpu::uses_avx2() {
                 // SAFETY: the processor has AVX2.
                 return unsafe { avx2(*self, from, words) };
             }

@@ -23,7 +23,7 @@ macro_rules! kernels {
         /// The pointers are the image's tensors as the geometry says, and no other item writes the band.
         pub(super) unsafe fn $name<T: Float>($g: &Geometry, $band: Range<usize>, $($arg: kernels!(@ $kind $of)),*) {
             #[cfg(target_arch = "x86_64")]
-            if TypeId::of::<T>() == TypeId::of::<f32>() && std::arch::is_x86_feature_detected!("avx2") {
+            if TypeId::of::<T>() == TypeId::of::<f32>() && crate::device::cpu::uses_avx2() {
                 #[target_feature(enable = "avx2")]
                 unsafe fn avx2($g: &Geometry, $band: Range<usize>, $($arg: kernels!(@ f32 $kind $of)),*) {
                     // SAFETY: the caller's promise.

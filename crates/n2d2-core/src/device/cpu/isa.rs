@@ -54,3 +54,9 @@ pub fn isa() -> Isa {
         }
     })
 }
+
+/// True if the instruction set in use has AVX2, for loops that have no version of their own for AVX-512.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn uses_avx2() -> bool {
+    isa() >= Isa::Avx2
+}

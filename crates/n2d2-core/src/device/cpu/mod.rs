@@ -18,6 +18,8 @@ pub(crate) use depthwise::DepthwiseGrad;
 pub(crate) use direct::with_scratch;
 pub use direct::{Finish, Geometry, Job, Window, Written};
 pub(crate) use gradient::{GradientPlan, group_of_images};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use isa::uses_avx2;
 pub use isa::{Isa, isa, isas};
 pub(crate) use kernels::{Dot, Span, Tile, Transpose};
 pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
