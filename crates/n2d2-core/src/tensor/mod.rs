@@ -4,6 +4,8 @@
 //! (N, H, W, C), which the strides say; [`Tensor::is_channels_last`] tells. A tensor is a cheap handle: clones share
 //! their memory, as NumPy views do.
 
+#[cfg_attr(guarded, path = "blocks_guarded.rs")]
+mod blocks;
 mod buffer;
 mod element;
 mod layout;

@@ -287,10 +287,11 @@ thread_local! {
 /// Calls `f` with `len` elements of this thread's scratch memory (any content).
 pub(crate) fn with_scratch<T: Float, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
     // Taken out of the cell meanwhile, so that nested use gets memory of its own.
-    let held = LOCAL.take();
+    // A guarded build takes new memory each time: what is too large for `len` hides an overrun.
+    let held = if cfg!(guarded) { None } else { LOCAL.take() };
     let buffer = match held {
         Some(b) if b.len() >= len * size_of::<T>() => b,
-        _ => Buffer::zeroed(len * size_of::<T>()),
+        _ => Buffer::uninit(len * size_of::<T>()),
     };
     // SAFETY: aligned to a cache line, large enough, only this call has it; all bits are valid floats.
     let scratch = unsafe { std::slice::from_raw_parts_mut(buffer.as_ptr().cast::<T>(), len) };

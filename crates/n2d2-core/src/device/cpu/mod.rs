@@ -5,6 +5,8 @@ mod depthwise;
 mod direct;
 mod gate;
 mod gradient;
+#[cfg(all(test, guarded))]
+mod guarded_test;
 mod isa;
 mod kernels;
 mod peak;
