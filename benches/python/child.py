@@ -46,8 +46,10 @@ def processors(count: int) -> set[int]:
     return set((cores + [cpu for cpu in allowed if cpu not in cores])[:count])
 
 
-def in_child(arguments: list[str], threads: int, *, keep_memory: bool = True) -> Any:
-    """Run this program with other arguments in a new process and return what it wrote as JSON.
+def in_child(
+    arguments: list[str], threads: int, *, keep_memory: bool = True, environment: dict[str, str] | None = None
+) -> Any:
+    """Run this program with other arguments, and variables, in a new process and return what it wrote as JSON.
 
     Raises:
         RuntimeError: It failed.
@@ -55,8 +57,8 @@ def in_child(arguments: list[str], threads: int, *, keep_memory: bool = True) ->
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, str(FOLDER), "--child", str(answer), "--threads", str(threads), *arguments]
-        environment = {**os.environ, **settings(threads, keep_memory=keep_memory)}
-        done = subprocess.run(command, env=environment, check=False)
+        variables = {**os.environ, **settings(threads, keep_memory=keep_memory), **(environment or {})}
+        done = subprocess.run(command, env=variables, check=False)
         if done.returncode or not answer.exists():
             raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}")
         return json.loads(answer.read_text())

@@ -9,8 +9,11 @@ from typing import Any
 from check import CHECKPOINTS, FACTOR, FIRST_STEP_FLOOR, INFERENCE_FLOOR, LAST_STEP_FLOOR, NEAR
 from measure import QUIET_S
 from networks import NETWORKS
+from other_processors import OTHER_ROWS, key_of
 from ours import MOMENTUM
+from overheads import OVERHEADS
 from rows import ROWS, Row
+from tables import milliseconds, of_overheads, of_processors
 
 FOLDER = Path(__file__).parent.parent
 JSON, PAGE, PICTURE = FOLDER / "results.json", FOLDER / "RESULTS.md", FOLDER / "results.svg"
@@ -19,11 +22,21 @@ PRINTED_MODES = 4
 BUSY = 1.3
 
 
+def nothing() -> dict[str, Any]:
+    """Return results without a row."""
+    return {"rows": {}, "overheads": {}, "processors": {}, "memory": {}}
+
+
 def read() -> dict[str, Any]:
     """Return the results of earlier runs, without rows that are no more."""
-    found: dict[str, Any] = json.loads(JSON.read_text()) if JSON.exists() else {"rows": {}, "memory": {}}
-    keys = {row.key for row in ROWS}
-    found["rows"] = {key: row for key, row in found["rows"].items() if key in keys}
+    found = {**nothing(), **(json.loads(JSON.read_text()) if JSON.exists() else {})}
+    known = {
+        "rows": {row.key for row in ROWS},
+        "overheads": {overhead.key for overhead in OVERHEADS},
+        "processors": {key_of(row) for row in OTHER_ROWS},
+    }
+    for section, keys in known.items():
+        found[section] = {key: row for key, row in found[section].items() if key in keys}
     return found
 
 
@@ -32,11 +45,6 @@ def write(results: dict[str, Any]) -> None:
     JSON.write_text(json.dumps(results, indent=1) + "\n")
     PAGE.write_text(text(results))
     draw(results)
-
-
-def milliseconds(value: float) -> str:
-    """Return a time with three significant digits."""
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def busy(found: dict[str, Any]) -> bool:
@@ -149,6 +157,8 @@ more than {BUSY:g} times slower in its turns than in its best moment: that row s
             [
                 *_table("training", "A training step", rows),
                 *_table("inference", "Inference", rows),
+                *of_overheads(results["overheads"]),
+                *of_processors(results["processors"]),
                 *_memory(results["memory"]),
             ]
         ).rstrip()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +45,16 @@ def test_processors_share_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_child_answers_or_its_failure_is_reported() -> None:
     with pytest.raises(RuntimeError, match="--row training-lenet-3 ended with 1"):
         child.in_child(["--row", "training-lenet-3"], 1)
+
+
+def test_a_child_gets_variables_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def run(command: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[bytes]:
+        seen.update(env)
+        Path(command[command.index("--child") + 1]).write_text("[1]")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(child.subprocess, "run", run)
+    assert child.in_child(["--row", "machine"], 1, environment={"N2D2_ISA": "avx2"}) == [1]
+    assert (seen["N2D2_ISA"], seen["OMP_NUM_THREADS"]) == ("avx2", "1")

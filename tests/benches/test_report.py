@@ -47,6 +47,17 @@ def results() -> dict[str, Any]:
             "settings": {"OMP_NUM_THREADS": "2"},
         },
         "rows": {key: row(key, ratio) for key, ratio in (("training-lenet-1", 3.0), ("inference-vgg32-32", 0.5))},
+        "overheads": {
+            "overheads-python-lenet-1": {"step_us": 70.25, "core_us": 50.0, "python_us": 20.25, "calls": 5.0},
+            "overheads-data-mobilenet32-64-transformed": {"step_ms": 42.0, "share": 0.0123, "steps": 100},
+        },
+        "processors": {
+            "processors-training-lenet-32": {
+                "ms": {"avx512": 0.4, "avx2": 0.5, "portable": 1.0},
+                "peer": "PyTorch eager",
+                "peer_ms": 1.5,
+            }
+        },
         "memory": {"n2d2": peak, "eager": {**peak, "peak_mb": 1152.0}, "growth": growth},
     }
 
@@ -83,16 +94,20 @@ def test_a_row_is_marked_where_the_peer_did_not_have_the_machine_to_itself(resul
 
 
 def test_a_page_without_rows_has_no_tables(results: dict[str, Any]) -> None:
-    page = report.text({**results, "rows": {}, "memory": {}})
+    page = report.text({**report.nothing(), "machine": results["machine"]})
     assert "nothing yet" in page
     assert "##" not in page
 
 
 def test_what_is_written_is_read_again_without_rows_that_are_no_more(results: dict[str, Any], folder: Path) -> None:
     results["rows"]["training-forgotten-1"] = row("training-forgotten-1", 1.0)
+    results["overheads"]["overheads-forgotten"] = {}
+    results["processors"]["processors-forgotten"] = {}
     (folder / "results.json").write_text(json.dumps(results))
     read = report.read()
     assert set(read["rows"]) == {"training-lenet-1", "inference-vgg32-32"}
+    assert set(read["overheads"]) == {"overheads-python-lenet-1", "overheads-data-mobilenet32-64-transformed"}
+    assert set(read["processors"]) == {"processors-training-lenet-32"}
     report.write(read)
     assert (folder / "RESULTS.md").read_text() == report.text(read)
     picture = (folder / "results.svg").read_text()
@@ -102,7 +117,24 @@ def test_what_is_written_is_read_again_without_rows_that_are_no_more(results: di
 
 
 def test_nothing_is_read_before_the_first_run() -> None:
-    assert report.read() == {"rows": {}, "memory": {}}
+    assert report.read() == report.nothing() == {"rows": {}, "overheads": {}, "processors": {}, "memory": {}}
+
+
+def test_results_of_before_these_sections_are_read(folder: Path) -> None:
+    (folder / "results.json").write_text(json.dumps({"rows": {}, "memory": {}}))
+    assert report.read() == report.nothing()
+
+
+def test_overheads_and_other_processors_have_tables_of_their_own(results: dict[str, Any]) -> None:
+    page = report.text(results)
+    overheads, processors = page.index("## Overheads"), page.index("## Other processors")
+    assert page.index("## Inference") < overheads < processors < page.index("## Memory")
+    assert "| LeNet-5 | 1 | 70.2 | 50.0 | 20.2 | 5 |" in page[overheads:processors]
+    assert "| MobileNet v1 32x32 | 64 | transformed | 42 | 1.2 |" in page[overheads:processors]
+    row = "| training | LeNet-5 | 32 | 0.4 | 0.5 | 1.25 | 1 | 2.50 | 1.5 | PyTorch eager | **3.00** |"
+    assert row in page[processors:]
+    del results["processors"]["processors-training-lenet-32"]["ms"]["avx512"]
+    assert "| LeNet-5 | 32 | - | 0.5 | - | 1 | - | 1.5 |" in report.text(results)
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.01234, "0.0123"), (12.345, "12.3"), (999.0, "999"), (1234.5, "1,234")])
