@@ -11,7 +11,7 @@ import pytest
 import n2d2
 from n2d2.activation import Rectifier, Tanh
 from n2d2.cells import BatchNorm2d, Conv, Dropout, ElemWise, Fc, GlobalPool2d, Layer, Pool, Sequence, Softmax
-from n2d2.error_handler import ShapeError
+from n2d2.error_handler import ShapeError, StateError
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,67 @@ def test_cells_know_their_tensors_afterwards() -> None:
     assert list(y.get_deepnet().get_cells()) == [n for n in cells if n not in ("both", "deep", "skip")]
     assert cells["fc"].get_deepnet() is cells["fc"].get_outputs().get_deepnet()
     assert cells["sum"].weights == [1.0, 1.0]
+
+
+def residual() -> Sequence:
+    """A convolution with a normalisation and a shortcut, which test mode computes in one pass."""
+    n2d2.global_variables.seed = 3
+    body = Sequence([Conv(8, 8, [3, 3], padding_dims=[1, 1], name="body"), BatchNorm2d(8, name="norm")])
+    ends = [GlobalPool2d(pooling="Average", name="mean"), Fc(8, 3, name="fc"), Softmax(with_loss=True, name="softmax")]
+    return Sequence(
+        [
+            Conv(1, 8, [3, 3], name="stem"),
+            Layer([body, Sequence([])], name="both"),
+            ElemWise(operation="Sum", activation=Rectifier(), name="sum"),
+            *ends,
+        ]
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_test_mode_keeps_the_ends_and_computes_the_rest_on_demand(batch: int) -> None:
+    model = residual().test()
+    rng = np.random.default_rng(2)
+    x = n2d2.Tensor.from_numpy(rng.standard_normal((batch, 1, 12, 9)).astype(np.float32))
+    expected = one_by_one(model, x)
+    cells = model.get_cells()
+    inside = {n: cells[n].get_outputs().to_numpy(copy=True) for n in ("body", "norm", "sum", "mean")}
+    y = model(x)
+    assert y.to_numpy().tobytes() == expected.to_numpy().tobytes()  # type: ignore[union-attr]
+    # Another call writes the buffers of the first again, but not its output.
+    before = y.to_numpy(copy=True)
+    model(n2d2.Tensor([batch, 1, 12, 9], value=2.0))
+    assert y.to_numpy().tobytes() == before.tobytes()
+    z = model(x)
+    for name, values in inside.items():
+        assert cells[name].get_outputs().to_numpy().tobytes() == values.tobytes(), name
+    assert cells["softmax"].get_outputs() is z
+    assert cells["sum"].get_input_cells() == ["norm", "stem"]
+    assert model["mean"].pool_dims == [10, 7]
+    z.back_propagate(np.ones((batch, 3, 1, 1), np.float32))
+    assert np.abs(cells["body"].get_diffinputs().to_numpy()).max() > 0
+
+
+def test_a_change_after_a_call_in_test_mode_is_named() -> None:
+    model = residual().test()
+    x = n2d2.Tensor([2, 1, 12, 9], value=1.0)
+    model(x)
+    norm = model.get_cells()["norm"]
+    norm.get_scales()
+    assert norm.get_outputs().shape() == [2, 8, 10, 7]
+    model(x)
+    norm.set_scales(n2d2.Tensor([8], value=3.0))
+    with pytest.raises(StateError, match="norm: what it computed in test mode was not kept, and it has changed since"):
+        model.get_cells()["body"].get_outputs()
+    # So is what is written to the memory of a parameter.
+    scales = norm.get_scales().to_numpy()
+    y = model(x)
+    assert norm.get_outputs().shape() == [2, 8, 10, 7]
+    model(x)
+    scales[...] += 1.0
+    with pytest.raises(StateError, match="norm: what it computed"):
+        model.get_cells()["body"].get_outputs()
+    assert y.to_numpy().tobytes() != model(x).to_numpy().tobytes()
 
 
 def test_a_window_of_the_whole_image_is_noted() -> None:

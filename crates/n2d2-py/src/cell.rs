@@ -12,6 +12,7 @@ use n2d2_core::{Error, Result, Tensor, random};
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A cell with a name, its parameters, activation and mode.
@@ -19,7 +20,25 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub struct Cell {
     unit: Arc<Unit<f32>>,
     /// Parameters that arrays handed to Python may still write to.
-    exposed: Mutex<Vec<(usize, Weak<()>)>>,
+    exposed: Mutex<Vec<Exposed>>,
+}
+
+/// A parameter that somebody may write to unseen.
+struct Exposed {
+    /// Its place among the parameters of the cell.
+    at: usize,
+    /// Lives as long as an array over its memory.
+    token: Weak<()>,
+    /// Of its values when they were last looked at.
+    fingerprint: u64,
+}
+
+/// A number that differs, all but surely, where the values do.
+fn fingerprint(p: &Param<f32>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // All of a parameter lies in one run.
+    p.value.as_slice().unwrap_or_default().iter().for_each(|v| hasher.write_u32(v.to_bits()));
+    hasher.finish()
 }
 
 impl Cell {
@@ -45,15 +64,17 @@ impl Cell {
         compute(py, || self.unit.read(|u| f(&u.cell.params()[self.place(name, u.cell.params())?])))
     }
 
-    /// Tells the engine about writes through arrays handed out earlier; true if there may be more of them.
-    fn touch(&self) -> bool {
+    /// Tells the engine about writes through arrays handed out earlier.
+    fn touch(&self) {
         let mut exposed = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
-        if exposed.is_empty() {
-            return false;
+        for e in exposed.iter_mut() {
+            let found = self.unit.read(|u| fingerprint(&u.cell.params()[e.at]));
+            if found != e.fingerprint {
+                e.fingerprint = found;
+                self.unit.with(|u| u.cell.params_mut()[e.at].touch());
+            }
         }
-        self.unit.with(|u| exposed.iter().for_each(|(at, _)| u.cell.params_mut()[*at].touch()));
-        exposed.retain(|(_, alive)| alive.strong_count() > 0);
-        !exposed.is_empty()
+        exposed.retain(|e| e.token.strong_count() > 0);
     }
 }
 
@@ -162,15 +183,18 @@ impl Cell {
 
     /// The values under an index prefix `[o]` or `[o, c]`, or all values of a vector, sharing memory.
     fn param_view<'py>(&self, py: Python<'py>, name: &str, index: Vec<usize>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-        let view = self.with_param(py, name, |p| if index.is_empty() { whole(p) } else { p.view(&index) })?;
+        let view = self.read_param(py, name, |p| if index.is_empty() { whole(p) } else { p.view(&index) })?;
         let at = self.param_names().iter().position(|n| *n == name).unwrap_or_default();
         let mut exposed = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
-        let alive = exposed.iter().filter(|(i, _)| *i == at).find_map(|(_, token)| token.upgrade());
-        let token = alive.unwrap_or_else(|| {
-            let token = Arc::new(());
-            exposed.push((at, Arc::downgrade(&token)));
-            token
-        });
+        // One that is forgotten keeps its fingerprint until the engine has looked: many views cost one of them.
+        let known = exposed.iter_mut().find(|e| e.at == at);
+        let token = known.as_ref().and_then(|e| e.token.upgrade()).unwrap_or_default();
+        if let Some(e) = known {
+            e.token = Arc::downgrade(&token);
+        } else {
+            let fingerprint = self.unit.read(|u| fingerprint(&u.cell.params()[at]));
+            exposed.push(Exposed { at, token: Arc::downgrade(&token), fingerprint });
+        }
         to_numpy(py, &view, Some(token))
     }
 
@@ -242,30 +266,48 @@ impl Plan {
     }
 
     /// Computes the outputs.
-    fn call(&self, py: Python<'_>, inputs: Vec<Bound<'_, Var>>) -> PyResult<Run> {
+    #[allow(clippy::needless_pass_by_value)]
+    fn call(slf: &Bound<'_, Self>, inputs: Vec<Bound<'_, Var>>) -> PyResult<Run> {
         let inputs: Vec<graph::Var<f32>> = inputs.iter().map(|v| v.get().0.clone()).collect();
-        let run = compute(py, || {
-            let exposed = self.cells.iter().fold(false, |exposed, c| exposed | c.get().touch());
-            if exposed { self.plan.call_recorded(&inputs) } else { self.plan.call(&inputs) }
+        let plan = slf.get();
+        let run = compute(slf.py(), || {
+            plan.touch();
+            plan.plan.call(&inputs)
         })?;
-        Ok(Run(run))
+        Ok(Run { run, plan: slf.clone().unbind() })
+    }
+}
+
+impl Plan {
+    /// Tells the engine about writes through arrays handed out earlier.
+    fn touch(&self) {
+        self.cells.iter().for_each(|cell| cell.get().touch());
     }
 }
 
 /// What one call of a plan computed.
 #[pyclass(frozen, module = "n2d2._core")]
-pub struct Run(graph::Run<f32>);
+pub struct Run {
+    run: graph::Run<f32>,
+    plan: Py<Plan>,
+}
 
 #[pymethods]
 impl Run {
     /// The tensor at a place: first those of the inputs, then those of the cells.
     fn at(&self, py: Python<'_>, place: usize) -> PyResult<Var> {
-        compute(py, || self.0.at(place)).map(Var)
+        compute(py, || {
+            if !self.run.is_kept(place) {
+                self.plan.get().touch();
+            }
+            self.run.at(place)
+        })
+        .map(Var)
     }
 
     /// Its sizes.
     fn shape(&self, place: usize) -> PyResult<Vec<usize>> {
-        guard(|| Ok(self.0.shape(place).to_vec()))
+        guard(|| Ok(self.run.shape(place).to_vec()))
     }
 }
 

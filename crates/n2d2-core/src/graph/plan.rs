@@ -59,23 +59,10 @@ impl<T: Float> Plan<T> {
     /// # Errors
     /// Those of [`Unit::call`]; [`Error::Shape`] for another number of inputs.
     pub fn call(&self, inputs: &[Var<T>]) -> Result<Run<T>> {
-        self.run(inputs, false)
-    }
-
-    /// The same with every pass recorded at once in test mode too: for cells whose parameters somebody may change unseen.
-    ///
-    /// # Errors
-    /// Those of [`Plan::call`].
-    pub fn call_recorded(&self, inputs: &[Var<T>]) -> Result<Run<T>> {
-        self.run(inputs, true)
-    }
-
-    fn run(&self, inputs: &[Var<T>], record: bool) -> Result<Run<T>> {
         if inputs.len() != self.inputs {
             return Err(Error::shape("Plan", "number of inputs", self.inputs, inputs.len()));
         }
-        if !record
-            && computes()
+        if computes()
             && let Some(run) = self.infer(inputs)?
         {
             return Ok(run);
@@ -146,6 +133,16 @@ impl<T: Float> Run<T> {
                 Some((_, var)) => Ok(var.clone()),
                 None => Ok(deferred.record()?[place - self.inputs.len()].clone()),
             },
+        }
+    }
+
+    /// True if the value at a place is there; the others are computed again when somebody asks.
+    pub fn is_kept(&self, place: usize) -> bool {
+        match &self.outputs {
+            Outputs::All(_) => true,
+            Outputs::Ends { ends, deferred, .. } => {
+                place < self.inputs.len() || ends.iter().any(|(end, _)| *end == place) || deferred.recorded().is_some()
+            }
         }
     }
 
