@@ -36,6 +36,21 @@ const CASES: &[Case] = &[
     Case(64, 200, [3, 3], [2, 2], [2, 2], [2, 1], 1, 2, [9, 10]),
     Case(128, 200, [3, 3], [1, 1], [1, 1], [1, 1], 2, 2, [4, 5]),
     Case(64, 200, [2, 3], [1, 2], [3, 4], [1, 1], 1, 2, [2, 3]),
+    // Depthwise of 3x3 taps: whole and partial vectors of channels, every padding of the kernels for whole rows, even and odd
+    // sizes, images smaller than the kernel, several images in an item and several items in an image.
+    Case(35, 35, [3, 3], [1, 1], [1, 1], [1, 1], 35, 3, [6, 5]),
+    Case(17, 17, [3, 3], [1, 1], [0, 2], [1, 1], 17, 2, [5, 3]),
+    Case(16, 16, [3, 3], [1, 1], [2, 0], [1, 1], 16, 2, [1, 4]),
+    Case(9, 9, [3, 3], [1, 1], [1, 1], [1, 1], 9, 19, [1, 1]),
+    Case(20, 20, [3, 3], [1, 1], [1, 1], [1, 1], 20, 17, [2, 2]),
+    Case(40, 40, [3, 3], [1, 1], [1, 1], [1, 1], 40, 1, [27, 30]),
+    Case(35, 35, [3, 3], [2, 2], [1, 1], [1, 1], 35, 3, [7, 8]),
+    Case(18, 18, [3, 3], [2, 2], [1, 1], [1, 1], 18, 18, [2, 3]),
+    Case(16, 16, [3, 3], [2, 2], [1, 1], [1, 1], 16, 2, [1, 1]),
+    Case(21, 21, [3, 3], [2, 2], [0, 0], [1, 1], 21, 2, [9, 8]),
+    Case(24, 24, [3, 3], [2, 2], [0, 1], [1, 1], 24, 2, [6, 7]),
+    Case(40, 40, [3, 3], [2, 2], [1, 1], [1, 1], 40, 1, [39, 40]),
+    Case(12, 12, [3, 3], [2, 1], [1, 1], [1, 1], 12, 2, [5, 6]),
 ];
 
 /// Output, input gradient, weight gradient and bias gradient by the definition; tensors in logical order.

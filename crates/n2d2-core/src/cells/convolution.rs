@@ -10,6 +10,7 @@
 use super::winograd::WinogradSweep;
 use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
+use crate::device::cpu::depthwise;
 use crate::device::cpu::{
     Batch, DepthwiseGrad, Finish, Geometry, GradientPlan, Job, Kernels, Transpose, Window, Written, group_of_images, with_scratch,
 };
@@ -102,6 +103,9 @@ struct Plan {
     full: [usize; 3],
     sweep: Geometry,
     adjoint: Geometry,
+    /// The same for depthwise where there are faster kernels.
+    depthwise_sweep: Option<depthwise::Sweep>,
+    depthwise_adjoint: Option<depthwise::Sweep>,
     /// None for depthwise, which sums image by image.
     gradient: Option<GradientPlan>,
     /// Images of a group that sums gradients of its own, a power of two, and the number of groups.
@@ -256,12 +260,17 @@ impl<T: Float> Convolution<T> {
             self.packed_version = 0;
         }
         let group = group_of_images(n, usize::MAX);
+        let (window, sizes) = (&self.window, [oh, ow]);
+        let depthwise_sweep = self.depthwise.then(|| depthwise::Sweep::forward(window, n, image, sizes)).flatten();
+        let depthwise_adjoint = self.depthwise.then(|| depthwise::Sweep::adjoint(window, n, image, sizes, adjoint.taps())).flatten();
         self.plan = Some(Plan {
             n,
             image,
             full,
             sweep: Geometry::forward(&self.window, image, full, batch(kg)),
             adjoint,
+            depthwise_sweep,
+            depthwise_adjoint,
             gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, image, full, self.groups)),
             group,
             image_groups: n.div_ceil(group),
@@ -303,11 +312,19 @@ impl<T: Float> Convolution<T> {
 
     /// The phase of a sweep.
     pub(super) fn sweeping(&self) -> Phase {
+        if let Some(sweep) = &self.plan().depthwise_sweep {
+            return Phase::compute(sweep.items(), self.macs()).by_image(sweep.block);
+        }
         Phase::compute(self.plan().n * self.plan().sweep.items(), self.macs()).by_image(1)
     }
 
     /// Computes item `item` of the sweep from `x` to `y` and returns what of `y` it wrote.
     pub(super) fn sweep(&self, item: usize, x: &Tensor<T>, weights: &Param<T>, finish: Finish<'_, T>, y: &Tensor<T>) -> Written {
+        if let Some(sweep) = &self.plan().depthwise_sweep {
+            let values = depthwise::Values { x: x.part(0, x.len()), w: weights.value.part(0, weights.layout.len), finish, y: y.as_ptr() };
+            // SAFETY: `y` has the plan's shape; each item writes its own rows.
+            return unsafe { sweep.run(self.kernels, item, &values) };
+        }
         let job = self.job(false, x, weights.value.part(0, weights.layout.len), y.as_ptr());
         // SAFETY: `y` has the plan's shape; each item writes its own part.
         unsafe { Job { finish, ..job }.run(item) }
@@ -315,11 +332,19 @@ impl<T: Float> Convolution<T> {
 
     /// The phase of the adjoint.
     pub(super) fn adjoining(&self) -> Phase {
+        if let Some(sweep) = &self.plan().depthwise_adjoint {
+            return Phase::compute(sweep.items(), self.macs()).by_image(sweep.block);
+        }
         Phase::compute(self.plan().n * self.plan().adjoint.items(), self.macs()).by_image(1)
     }
 
     /// Computes item `item` of the adjoint from `d` to `gx`, with weights packed before, and returns what it wrote.
     pub(super) fn adjoint(&self, item: usize, d: &Tensor<T>, finish: Finish<'_, T>, gx: &Tensor<T>) -> Written {
+        if let Some(sweep) = &self.plan().depthwise_adjoint {
+            let values = depthwise::Values { x: d.part(0, d.len()), w: self.packed.part(0, self.packed.len()), finish, y: gx.as_ptr() };
+            // SAFETY: `gx` has the plan's shape; each item writes its own rows.
+            return unsafe { sweep.run(self.kernels, item, &values) };
+        }
         let job = self.job(true, d, self.packed.part(0, self.packed.len()), gx.as_ptr());
         // SAFETY: `gx` has the plan's shape; each item writes its own part.
         unsafe { Job { finish, ..job }.run(item) }
@@ -441,6 +466,12 @@ impl<T: Float> Convolution<T> {
         // SAFETY: group `group` writes its own part.
         let g = unsafe { self.weight_parts.part_mut(group * len, len) };
         g.fill(T::zero());
+        let images = plan.images_of(group);
+        let (x_all, d_all) =
+            (x.part(images.start * h * w * c, images.len() * h * w * c), d.part(images.start * oh * ow * c, images.len() * oh * ow * c));
+        if depthwise::gradient(self.kernels, &self.window, plan.image, [oh, ow], (x_all, d_all), g) {
+            return;
+        }
         let local_rows = (rows - 1) * stride[0] + reach;
         with_scratch(if self.window.padding == [0, 0] { 0 } else { local_rows * pw * c }, |local: &mut [T]| {
             for i in plan.images_of(group) {

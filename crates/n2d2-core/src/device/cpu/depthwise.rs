@@ -1,5 +1,13 @@
 //! The microkernels of depthwise convolution: vectors run over channels, and a weight is used for several pixels at once.
+//!
+//! Kernels of 3x3 taps with a step of one or two have kernels of their own, see [`rows`]; those below take any taps.
 
+mod plan;
+mod rows;
+
+pub(crate) use plan::{Sweep, Values, gradient};
+
+use self::rows::{Rows, RowsGrad};
 use super::kernels::{Kernels, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
@@ -34,6 +42,8 @@ pub(crate) struct DepthwiseGrad<'a, T> {
 pub(super) struct Depthwise<T> {
     forward: unsafe fn(&Tile<'_, T>, usize, usize),
     gradient: unsafe fn(&DepthwiseGrad<'_, T>),
+    rows: unsafe fn(&Rows<T>),
+    rows_grad: unsafe fn(&RowsGrad<T>),
 }
 
 impl<T: Float> Kernels<T> {
@@ -54,6 +64,24 @@ impl<T: Float> Kernels<T> {
     pub(crate) unsafe fn depthwise_grad(&self, t: &DepthwiseGrad<'_, T>) {
         // SAFETY: the caller's promise.
         unsafe { (self.depthwise.gradient)(t) };
+    }
+
+    /// Depthwise sweep of 3x3 taps over whole rows.
+    ///
+    /// # Safety
+    /// All pointers and sizes of `t` must be valid.
+    unsafe fn depthwise_rows(&self, t: &Rows<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.depthwise.rows)(t) };
+    }
+
+    /// Depthwise weight gradient of 3x3 taps from whole rows.
+    ///
+    /// # Safety
+    /// All pointers and sizes of `t` must be valid.
+    unsafe fn depthwise_rows_grad(&self, t: &RowsGrad<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.depthwise.rows_grad)(t) };
     }
 }
 
@@ -324,7 +352,17 @@ macro_rules! featured {
                 // SAFETY: the caller's promise.
                 unsafe { depthwise_grad::<$simd>(t) }
             }
-            Depthwise { forward, gradient }
+            #[target_feature(enable = $feature)]
+            unsafe fn rows(t: &Rows<f32>) {
+                // SAFETY: the caller's promise.
+                unsafe { rows::rows::<$simd>(t) }
+            }
+            #[target_feature(enable = $feature)]
+            unsafe fn rows_grad(t: &RowsGrad<f32>) {
+                // SAFETY: the caller's promise.
+                unsafe { rows::rows_grad::<$simd>(t) }
+            }
+            Depthwise { forward, gradient, rows, rows_grad }
         }
     };
 }
@@ -341,5 +379,13 @@ pub(super) fn portable<T: Float, const N: usize>() -> Depthwise<T> {
         // SAFETY: the caller's promise.
         unsafe { depthwise_grad::<Portable<T, N>>(t) }
     }
-    Depthwise { forward: forward::<T, N>, gradient: gradient::<T, N> }
+    unsafe fn rows<T: Float, const N: usize>(t: &Rows<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { rows::rows::<Portable<T, N>>(t) }
+    }
+    unsafe fn rows_grad<T: Float, const N: usize>(t: &RowsGrad<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { rows::rows_grad::<Portable<T, N>>(t) }
+    }
+    Depthwise { forward: forward::<T, N>, gradient: gradient::<T, N>, rows: rows::<T, N>, rows_grad: rows_grad::<T, N> }
 }

@@ -310,6 +310,11 @@ pub struct Written {
 }
 
 impl Written {
+    /// One run.
+    pub(super) fn whole(start: usize, len: usize) -> Self {
+        Written { start, len, step: len, count: 1 }
+    }
+
     /// Start and length of each run.
     pub fn runs(self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.count).map(move |i| (self.start + i * self.step, self.len))

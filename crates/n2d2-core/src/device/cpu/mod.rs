@@ -1,7 +1,7 @@
 //! The processor as a device: a small thread pool and the microkernels for the instruction set found at start-up.
 
 mod cut;
-mod depthwise;
+pub(crate) mod depthwise;
 mod direct;
 mod gate;
 mod gradient;

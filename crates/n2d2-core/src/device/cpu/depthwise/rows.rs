@@ -1,0 +1,428 @@
+//! Depthwise convolution with kernels of 3x3 taps, which is nearly all of it: whole rows from the images as they are.
+//!
+//! A vector of channels goes along two rows of outputs at once, column by column of the source. The nine weights and the sums
+//! of the outputs that have begun stay in registers, and what is loaded serves every output that it belongs to. A row outside
+//! the image is a vector of zeros that is read again and again; columns outside the image are left out.
+
+use crate::device::cpu::simd::Simd;
+use crate::tensor::Float;
+
+/// Which sweep it is; sizes of the source and of the target are `[rows, columns]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Target `[i, j]` sums source `[i - p + r, j - p + s] * w[r][s]`.
+    One,
+    /// Target `[i, j]` sums source `[2i - p + r, 2j - p + s] * w[r][s]`, with a padding `p` of 0 or 1.
+    Two,
+    /// The adjoint of `Two` with a padding of 1: weights come in the order of [`HALF`].
+    Half,
+}
+
+/// Taps of the adjoint of a step of two by the parity of the target's row and column.
+pub(super) const HALF: [[usize; 2]; 9] = [[1, 1], [1, 2], [1, 0], [2, 1], [0, 1], [2, 2], [2, 0], [0, 2], [0, 0]];
+
+/// Arguments of a sweep over rows of some images.
+pub(crate) struct Rows<T> {
+    pub(super) step: Step,
+    /// First image of the source, its size and how often it is padded.
+    pub(super) x: *const T,
+    pub(super) source: [usize; 2],
+    pub(super) padding: [usize; 2],
+    /// First image of the target, and its size.
+    pub(super) y: *mut T,
+    pub(super) target: [usize; 2],
+    /// Images, and the rows of each target to compute.
+    pub(super) images: usize,
+    pub(super) span: [usize; 2],
+    pub(super) channels: usize,
+    /// Weights `[tap][channels]`.
+    pub(super) w: *const T,
+    /// Biases, or null.
+    pub(super) bias: *const T,
+    /// Store `max(y, 0)`.
+    pub(super) relu: bool,
+}
+
+/// Arguments of the weight gradient from rows of some images: `g[r][s] += sum over i, j of x[t*i - p + r, t*j - p + s] * d[i, j]`.
+pub(crate) struct RowsGrad<T> {
+    /// The step `t` from an output to the next, 1 or 2.
+    pub(super) step: usize,
+    /// First image of the source, its size and how often it is padded: at most twice, with a step of two once.
+    pub(super) x: *const T,
+    pub(super) source: [usize; 2],
+    pub(super) padding: [usize; 2],
+    /// First image of the output gradient, and its size.
+    pub(super) d: *const T,
+    pub(super) target: [usize; 2],
+    /// Images, and the rows of each output gradient to sum over.
+    pub(super) images: usize,
+    pub(super) span: [usize; 2],
+    pub(super) channels: usize,
+    /// Gradient `[tap][channels]`, added to.
+    pub(super) g: *mut T,
+}
+
+#[inline(always)]
+unsafe fn load<S: Simd, const FULL: bool>(p: *const S::T, n: usize) -> S::V {
+    // SAFETY: a whole vector, or `n` elements, are readable, the caller's promise.
+    unsafe { if FULL { S::load(p) } else { S::load_n(p, n) } }
+}
+
+/// `N` rows of a source that move from column to column together.
+struct Walk<T, const N: usize> {
+    at: [*const T; N],
+    /// From a column to the next: nothing in a row of zeros.
+    step: [usize; N],
+}
+
+impl<T: Float, const N: usize> Walk<T, N> {
+    /// Rows from `first` on of an image of `[rows, columns]` pixels of `pixel` values; those outside are `zeros`.
+    #[inline(always)]
+    fn new(image: *const T, [rows, columns]: [usize; 2], pixel: usize, first: isize, zeros: *const T) -> Self {
+        let mut walk = Walk { at: [zeros; N], step: [0; N] };
+        for k in 0..N {
+            let row = first + k as isize;
+            if (0..rows as isize).contains(&row) {
+                walk.at[k] = image.wrapping_add(row as usize * columns * pixel);
+                walk.step[k] = pixel;
+            }
+        }
+        walk
+    }
+
+    /// Loads a column and goes on to the next.
+    #[inline(always)]
+    unsafe fn next<S: Simd<T = T>, const FULL: bool>(&mut self, n: usize) -> [S::V; N] {
+        // SAFETY: a column is left, the caller's promise.
+        unsafe {
+            let mut v = [S::splat(T::default()); N];
+            for k in 0..N {
+                v[k] = load::<S, FULL>(self.at[k], n);
+                self.at[k] = self.at[k].wrapping_add(self.step[k]);
+            }
+            v
+        }
+    }
+}
+
+/// What a vector of channels shares over all rows.
+struct Lanes<S: Simd> {
+    w: [S::V; 9],
+    bias: S::V,
+    zero: S::V,
+    relu: bool,
+    /// Channels of the vector.
+    n: usize,
+}
+
+impl<S: Simd> Lanes<S> {
+    #[inline(always)]
+    unsafe fn store<const FULL: bool>(&self, y: *mut S::T, v: S::V) {
+        // SAFETY: a whole vector, or `n` elements, are writable, the caller's promise.
+        unsafe {
+            let v = if self.relu { S::max(self.zero, v) } else { v };
+            if FULL { S::store(y, v) } else { S::store_n(y, self.n, v) }
+        }
+    }
+}
+
+/// `R` rows of outputs from `y` on, `row` values apart, of a step of one; `IN` is `R + 2`.
+#[inline(always)]
+unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
+    t: &Rows<S::T>,
+    l: &Lanes<S>,
+    mut x: Walk<S::T, IN>,
+    y: *mut S::T,
+) {
+    // SAFETY: the rows of the source and of the target are valid, the caller's promise.
+    unsafe {
+        let row = t.target[1] * t.channels;
+        let mut y = y;
+        // Sums of the outputs that a column ends, and of the next.
+        let (mut first, mut second) = ([l.bias; R], [l.bias; R]);
+        let hidden = 2 - t.padding[1];
+        for column in 0..t.source[1] {
+            let v = x.next::<S, FULL>(l.n);
+            let mut third = [l.bias; R];
+            for r in 0..R {
+                for k in 0..3 {
+                    first[r] = S::fma(v[r + k], l.w[3 * k + 2], first[r]);
+                    second[r] = S::fma(v[r + k], l.w[3 * k + 1], second[r]);
+                    third[r] = S::fma(v[r + k], l.w[3 * k], third[r]);
+                }
+            }
+            if column >= hidden {
+                for r in 0..R {
+                    l.store::<FULL>(y.wrapping_add(r * row), first[r]);
+                }
+                y = y.wrapping_add(t.channels);
+            }
+            (first, second) = (second, third);
+        }
+        for sums in [first, second].iter().take(t.padding[1]) {
+            for r in 0..R {
+                l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
+            }
+            y = y.wrapping_add(t.channels);
+        }
+    }
+}
+
+/// The same for a step of two; `IN` is `2 * R + 1`.
+#[inline(always)]
+unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
+    t: &Rows<S::T>,
+    l: &Lanes<S>,
+    mut x: Walk<S::T, IN>,
+    y: *mut S::T,
+) {
+    // SAFETY: as `step_one`.
+    unsafe {
+        let row = t.target[1] * t.channels;
+        let mut y = y;
+        let mut sums = [l.bias; R];
+        if t.padding[1] == 0 {
+            let v = x.next::<S, FULL>(l.n);
+            for r in 0..R {
+                for k in 0..3 {
+                    sums[r] = S::fma(v[2 * r + k], l.w[3 * k], sums[r]);
+                }
+            }
+        }
+        // Outputs whose last column is inside.
+        let whole = t.target[1].min((t.source[1] + t.padding[1] - 1) / 2);
+        for _ in 0..whole {
+            let middle = x.next::<S, FULL>(l.n);
+            for r in 0..R {
+                for k in 0..3 {
+                    sums[r] = S::fma(middle[2 * r + k], l.w[3 * k + 1], sums[r]);
+                }
+            }
+            let last = x.next::<S, FULL>(l.n);
+            let mut next = [l.bias; R];
+            for r in 0..R {
+                for k in 0..3 {
+                    sums[r] = S::fma(last[2 * r + k], l.w[3 * k + 2], sums[r]);
+                    next[r] = S::fma(last[2 * r + k], l.w[3 * k], next[r]);
+                }
+                l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
+            }
+            y = y.wrapping_add(t.channels);
+            sums = next;
+        }
+        if whole < t.target[1] {
+            let middle = x.next::<S, FULL>(l.n);
+            for r in 0..R {
+                for k in 0..3 {
+                    sums[r] = S::fma(middle[2 * r + k], l.w[3 * k + 1], sums[r]);
+                }
+                l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
+            }
+        }
+    }
+}
+
+/// The adjoint of a step of two: an even row of the target, and with `ODD` also the next.
+#[inline(always)]
+unsafe fn half<S: Simd, const ODD: bool, const FULL: bool>(t: &Rows<S::T>, l: &Lanes<S>, mut x: Walk<S::T, 2>, y: *mut S::T) {
+    // SAFETY: as `step_one`.
+    unsafe {
+        let row = t.target[1] * t.channels;
+        let w = &l.w;
+        let mut here = x.next::<S, FULL>(l.n);
+        let mut y = y;
+        for column in 1..=t.source[1] {
+            let next = if column < t.source[1] { x.next::<S, FULL>(l.n) } else { [l.zero; 2] };
+            let odd = 2 * column <= t.target[1];
+            l.store::<FULL>(y, S::fma(here[0], w[0], l.bias));
+            if odd {
+                l.store::<FULL>(y.wrapping_add(t.channels), S::fma(next[0], w[2], S::fma(here[0], w[1], l.bias)));
+            }
+            if ODD {
+                let y = y.wrapping_add(row);
+                l.store::<FULL>(y, S::fma(here[1], w[4], S::fma(here[0], w[3], l.bias)));
+                if odd {
+                    let upper = S::fma(next[0], w[6], S::fma(here[0], w[5], l.bias));
+                    l.store::<FULL>(y.wrapping_add(t.channels), S::fma(next[1], w[8], S::fma(here[1], w[7], upper)));
+                }
+            }
+            y = y.wrapping_add(2 * t.channels);
+            here = next;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn channels<S: Simd, const FULL: bool>(t: &Rows<S::T>, c: usize) {
+    // SAFETY: `channels - c` channels are valid, the caller's promise.
+    unsafe {
+        let n = t.channels - c;
+        let zero = S::splat(S::T::default());
+        let zeros = [S::T::default(); 16];
+        let bias = if t.bias.is_null() { zero } else { load::<S, FULL>(t.bias.add(c), n) };
+        let mut l = Lanes::<S> { w: [zero; 9], bias, zero, relu: t.relu, n };
+        for k in 0..9 {
+            l.w[k] = load::<S, FULL>(t.w.add(k * t.channels + c), n);
+        }
+        let row = t.target[1] * t.channels;
+        let [height, width] = t.source;
+        for image in 0..t.images {
+            let x = t.x.wrapping_add(image * height * width * t.channels + c);
+            let y = t.y.wrapping_add(image * t.target[0] * row + c);
+            let mut i = t.span[0];
+            while i < t.span[1] {
+                let y = y.wrapping_add(i * row);
+                let both = i + 2 <= t.span[1];
+                // The first row of the source that these rows of the target read.
+                let first = match t.step {
+                    Step::One => i as isize - t.padding[0] as isize,
+                    Step::Two => 2 * i as isize - t.padding[0] as isize,
+                    Step::Half => i as isize / 2,
+                };
+                macro_rules! walk {
+                    () => {
+                        Walk::new(x, t.source, t.channels, first, zeros.as_ptr())
+                    };
+                }
+                match (t.step, both) {
+                    (Step::One, true) => step_one::<S, 2, 4, FULL>(t, &l, walk!(), y),
+                    (Step::One, false) => step_one::<S, 1, 3, FULL>(t, &l, walk!(), y),
+                    (Step::Two, true) => step_two::<S, 2, 5, FULL>(t, &l, walk!(), y),
+                    (Step::Two, false) => step_two::<S, 1, 3, FULL>(t, &l, walk!(), y),
+                    (Step::Half, true) => half::<S, true, FULL>(t, &l, walk!(), y),
+                    (Step::Half, false) => half::<S, false, FULL>(t, &l, walk!(), y),
+                }
+                i += 2;
+            }
+        }
+    }
+}
+
+/// A sweep over rows.
+#[inline(always)]
+pub(super) unsafe fn rows<S: Simd>(t: &Rows<S::T>) {
+    let mut c = 0;
+    while c < t.channels {
+        // SAFETY: the caller's promise.
+        unsafe { if t.channels - c >= S::LANES { channels::<S, true>(t, c) } else { channels::<S, false>(t, c) } }
+        c += S::LANES;
+    }
+}
+
+/// Adds the products of `R` rows of output gradients, `row` values apart, for a step of one; `IN` is `R + 2`.
+#[inline(always)]
+unsafe fn grad_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
+    t: &RowsGrad<S::T>,
+    mut x: Walk<S::T, IN>,
+    mut d: Walk<S::T, R>,
+    n: usize,
+    g: &mut [S::V; 9],
+) {
+    // SAFETY: the rows are valid, the caller's promise.
+    unsafe {
+        let zero = S::splat(S::T::default());
+        // Output gradients of the columns that the left, the middle and the right taps belong to.
+        let (mut middle, mut right) = ([zero; R], [zero; R]);
+        for _ in 0..t.padding[1].min(t.target[1]) {
+            right = middle;
+            middle = d.next::<S, FULL>(n);
+        }
+        let shown = t.target[1].saturating_sub(t.padding[1]);
+        for column in 0..t.source[1] {
+            let left = if column < shown { d.next::<S, FULL>(n) } else { [zero; R] };
+            let v = x.next::<S, FULL>(n);
+            for r in 0..R {
+                for k in 0..3 {
+                    g[3 * k] = S::fma(v[r + k], left[r], g[3 * k]);
+                    g[3 * k + 1] = S::fma(v[r + k], middle[r], g[3 * k + 1]);
+                    g[3 * k + 2] = S::fma(v[r + k], right[r], g[3 * k + 2]);
+                }
+            }
+            (right, middle) = (middle, left);
+        }
+    }
+}
+
+/// The same for a step of two; `IN` is `2 * R + 1`.
+#[inline(always)]
+unsafe fn grad_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
+    t: &RowsGrad<S::T>,
+    mut x: Walk<S::T, IN>,
+    mut d: Walk<S::T, R>,
+    n: usize,
+    g: &mut [S::V; 9],
+) {
+    // SAFETY: the rows are valid, the caller's promise.
+    unsafe {
+        let zero = S::splat(S::T::default());
+        let mut first = if t.padding[1] == 0 { x.next::<S, FULL>(n) } else { [zero; IN] };
+        let whole = t.target[1].min((t.source[1] + t.padding[1] - 1) / 2);
+        for column in 0..t.target[1] {
+            let dv = d.next::<S, FULL>(n);
+            let middle = x.next::<S, FULL>(n);
+            for r in 0..R {
+                for k in 0..3 {
+                    g[3 * k] = S::fma(first[2 * r + k], dv[r], g[3 * k]);
+                    g[3 * k + 1] = S::fma(middle[2 * r + k], dv[r], g[3 * k + 1]);
+                }
+            }
+            if column < whole {
+                let last = x.next::<S, FULL>(n);
+                for r in 0..R {
+                    for k in 0..3 {
+                        g[3 * k + 2] = S::fma(last[2 * r + k], dv[r], g[3 * k + 2]);
+                    }
+                }
+                first = last;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize) {
+    // SAFETY: `channels - c` channels are valid, the caller's promise.
+    unsafe {
+        let n = t.channels - c;
+        let zeros = [S::T::default(); 16];
+        let mut g = [S::splat(S::T::default()); 9];
+        let [height, width] = t.source;
+        for image in 0..t.images {
+            let x = t.x.wrapping_add(image * height * width * t.channels + c);
+            let d = t.d.wrapping_add(image * t.target[0] * t.target[1] * t.channels + c);
+            let mut i = t.span[0];
+            while i < t.span[1] {
+                let first = (i * t.step) as isize - t.padding[0] as isize;
+                macro_rules! walk {
+                    ($image:ident, $size:expr, $first:expr) => {
+                        Walk::new($image, $size, t.channels, $first, zeros.as_ptr())
+                    };
+                }
+                let (xs, ds) = (t.source, t.target);
+                match (t.step, i + 2 <= t.span[1]) {
+                    (1, true) => grad_one::<S, 2, 4, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
+                    (1, false) => grad_one::<S, 1, 3, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
+                    (_, true) => grad_two::<S, 2, 5, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
+                    (_, false) => grad_two::<S, 1, 3, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
+                }
+                i += 2;
+            }
+        }
+        for k in 0..9 {
+            let to = t.g.add(k * t.channels + c);
+            let sum = S::add(load::<S, FULL>(to, n), g[k]);
+            if FULL { S::store(to, sum) } else { S::store_n(to, n, sum) }
+        }
+    }
+}
+
+/// The weight gradient from rows.
+#[inline(always)]
+pub(super) unsafe fn rows_grad<S: Simd>(t: &RowsGrad<S::T>) {
+    let mut c = 0;
+    while c < t.channels {
+        // SAFETY: the caller's promise.
+        unsafe { if t.channels - c >= S::LANES { channels_grad::<S, true>(t, c) } else { channels_grad::<S, false>(t, c) } }
+        c += S::LANES;
+    }
+}
