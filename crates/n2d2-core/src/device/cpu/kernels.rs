@@ -14,6 +14,7 @@ mod table;
 
 use super::depthwise::Depthwise;
 use super::isa::Isa;
+use super::narrow::Rows;
 use super::simd::Simd;
 use super::winners::kernels as winners;
 use super::winograd::transform::Transforms;
@@ -125,6 +126,8 @@ pub struct Width<T: 'static> {
     tiles: Vec<TileFn<T>>,
     /// The same for pixels one value apart; empty where that is not worth its code.
     unit_tiles: Vec<TileFn<T>>,
+    /// The same for whole rows of them, where there are few outputs.
+    few_outputs: Option<Rows<T>>,
     /// `[lines - 1][values - 1]`
     grads: Vec<Vec<GradFn<T>>>,
 }
@@ -153,6 +156,10 @@ impl<T: Float> Width<T> {
     /// # Safety
     /// As [`Width::run`].
     pub(crate) unsafe fn run_unit(&self, t: &Tile<'_, T>, columns: usize) {
+        if let Some(kernel) = self.few_outputs.as_ref().filter(|r| columns >= r.lanes) {
+            // SAFETY: the caller's promise; the kernel was made for this processor.
+            return unsafe { (kernel.run)(t, self.block, columns) };
+        }
         if self.unit_tiles.is_empty() {
             // SAFETY: the caller's promise.
             return unsafe { self.run(t) };

@@ -9,6 +9,7 @@ mod gradient;
 mod guarded_test;
 mod isa;
 mod kernels;
+mod narrow;
 mod peak;
 mod pool;
 mod simd;

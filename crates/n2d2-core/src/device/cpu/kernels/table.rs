@@ -2,6 +2,7 @@
 
 use super::super::depthwise;
 use super::super::isa::{Isa, isa, isas};
+use super::super::narrow::{self, Rows};
 use super::super::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::super::simd::{Avx2, Avx512};
@@ -87,9 +88,17 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
                 rows: 6,
                 tiles: tiles![1, false; 1 2 3 4 5 6],
                 unit_tiles: Vec::new(),
+                few_outputs: Some(narrow::portable::<T, N>()),
                 grads: vec![grads![1, 1; 1 2 3 4 5 6], grads![1, 2; 1 2 3]],
             },
-            Width { block: 2 * N, rows: 4, tiles: tiles![2, false; 1 2 3 4], unit_tiles: Vec::new(), grads: vec![grads![2, 1; 1 2 3 4]] },
+            Width {
+                block: 2 * N,
+                rows: 4,
+                tiles: tiles![2, false; 1 2 3 4],
+                unit_tiles: Vec::new(),
+                few_outputs: Some(narrow::portable::<T, N>()),
+                grads: vec![grads![2, 1; 1 2 3 4]],
+            },
         ],
         depthwise: depthwise::portable::<T, N>(),
         column_sum: portable::column_sum::<T, N>,
@@ -111,12 +120,13 @@ macro_rules! grads {
 
 /// The AVX2 kernels for at most 8 outputs: one 256-bit vector, up to 12 accumulators.
 #[cfg(target_arch = "x86_64")]
-fn narrow_width() -> Width<f32> {
+fn narrow_width(rows: Rows<f32>) -> Width<f32> {
     Width {
         block: 8,
         rows: 12,
         tiles: tiles![avx2, 1, false; 1 2 3 4 5 6 7 8 9 10 11 12],
-        unit_tiles: tiles![avx2, 1, true; 1 2 3 4 5 6 7 8 9 10 11 12],
+        unit_tiles: Vec::new(),
+        few_outputs: Some(rows),
         grads: vec![grads![avx2, 1, 1; 1 2 3 4 5 6 7 8 9 10 11 12], grads![avx2, 1, 2; 1 2 3 4 5 6], grads![avx2, 1, 3; 1 2 3 4]],
     }
 }
@@ -126,12 +136,13 @@ fn avx2_kernels() -> Kernels<f32> {
     Kernels {
         isa: Isa::Avx2,
         widths: vec![
-            narrow_width(),
+            narrow_width(narrow::AVX2),
             Width {
                 block: 16,
                 rows: 6,
                 tiles: tiles![avx2, 2, false; 1 2 3 4 5 6],
                 unit_tiles: Vec::new(),
+                few_outputs: None,
                 grads: vec![grads![avx2, 2, 1; 1 2 3 4 5 6]],
             },
         ],
@@ -151,6 +162,7 @@ fn avx512_kernels() -> Kernels<f32> {
         rows: 14,
         tiles: tiles![avx512, 1, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         unit_tiles: tiles![avx512, 1, true; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        few_outputs: None,
         grads: vec![
             grads![avx512, 1, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
             grads![avx512, 1, 2; 1 2 3 4 5 6 7],
@@ -162,11 +174,12 @@ fn avx512_kernels() -> Kernels<f32> {
         rows: 14,
         tiles: tiles![avx512, 2, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         unit_tiles: Vec::new(),
+        few_outputs: None,
         grads: vec![grads![avx512, 2, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
     };
     Kernels {
         isa: Isa::Avx512,
-        widths: vec![narrow_width(), one, two],
+        widths: vec![narrow_width(narrow::AVX512), one, two],
         depthwise: depthwise::avx512(),
         column_sum: avx512::column_sum,
         transpose: avx512::transpose,
