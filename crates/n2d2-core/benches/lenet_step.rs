@@ -34,7 +34,9 @@ fn layer(name: &str, kind: &str, config: &Config, relu: bool) -> Arc<Unit<f32>> 
 
 /// A chain of cells.
 fn plan(net: Net, learn: bool) -> Plan<f32> {
-    net.iter().for_each(|u| u.with(|u| u.learn = learn));
+    for unit in &net {
+        unit.set_learn(learn);
+    }
     let (reads, end) = ((0..net.len()).map(|i| vec![i]).collect(), net.len());
     Plan::new(net, reads, 1, &[end]).unwrap()
 }

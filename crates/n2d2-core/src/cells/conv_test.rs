@@ -371,13 +371,15 @@ fn what_is_not_a_number_is_not_rectified_away() {
     let mut depthwise = crate::config! { "nb_inputs" => 64usize, "nb_outputs" => 64usize, "kernel_dims" => 3i64 };
     depthwise.set("mapping", crate::Value::Mask(64, 64, (0..4096).map(|i| i % 65 == 0).collect()));
     let dense = crate::config! { "nb_inputs" => 64usize, "nb_outputs" => 64usize, "kernel_dims" => 3i64 };
-    for (config, learn) in [(&depthwise, true), (&dense, true), (&dense, false)] {
+    let few = crate::config! { "nb_inputs" => 1usize, "nb_outputs" => 6usize, "kernel_dims" => 3i64 };
+    for (config, learn) in [(&depthwise, true), (&dense, true), (&dense, false), (&few, true)] {
         let unit = Unit::<f32>::new("conv", "Conv", config).unwrap();
         unit.with(|u| u.activation = Some(Activation::new("Rectifier", &Config::default()).unwrap()));
         unit.set_learn(learn);
-        let mut x = vec![1.0; 64 * 256];
+        let channels = config.count("nb_inputs", None).unwrap();
+        let mut x = vec![1.0; channels * 256];
         x[5] = f32::NAN;
-        let y = unit.call(&[Var::leaf(Tensor::from_vec(x, &[1, 64, 16, 16]).unwrap(), false)]).unwrap();
+        let y = unit.call(&[Var::leaf(Tensor::from_vec(x, &[1, channels, 16, 16]).unwrap(), false)]).unwrap();
         assert!(y.tensor().to_vec().iter().any(|v| v.is_nan()), "learn: {learn}");
     }
 }

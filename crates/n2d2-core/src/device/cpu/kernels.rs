@@ -156,7 +156,7 @@ impl<T: Float> Width<T> {
     /// # Safety
     /// As [`Width::run`].
     pub(crate) unsafe fn run_unit(&self, t: &Tile<'_, T>, columns: usize) {
-        if let Some(kernel) = self.few_outputs.as_ref().filter(|r| columns >= r.lanes) {
+        if let Some(kernel) = self.few_outputs.as_ref().filter(|r| columns >= r.lanes && t.residual.is_null()) {
             // SAFETY: the caller's promise; the kernel was made for this processor.
             return unsafe { (kernel.run)(t, self.block, columns) };
         }

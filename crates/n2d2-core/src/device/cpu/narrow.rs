@@ -101,9 +101,18 @@ unsafe fn sums<S: Simd, const OUT: usize, const NV: usize>(
             }
         }
         let zero = S::splat(S::T::default());
+        let normalises = !t.affine[0].is_null();
         for k in 0..OUT {
+            let [mean, factor, bias] = if normalises { t.affine.map(|row| S::splat(*row.add(first + k))) } else { [zero; 3] };
             for v in 0..NV {
-                let sum = if t.relu { S::max(acc[k][v], zero) } else { acc[k][v] };
+                let mut sum = acc[k][v];
+                if normalises {
+                    sum = S::add(S::mul(S::sub(sum, mean), factor), bias);
+                }
+                if t.relu {
+                    // In this order what is not a number stays that.
+                    sum = S::max(zero, sum);
+                }
                 S::store(sums.add(((first + k) * VECTORS + v) * S::LANES), sum);
             }
         }
@@ -115,7 +124,7 @@ unsafe fn sums<S: Simd, const OUT: usize, const NV: usize>(
 pub(super) struct Rows<T> {
     /// Pixels of a row at least.
     pub(super) lanes: usize,
-    /// Computes rows of pixels whose inputs are one value apart, from the values of a tap in the weights and the pixels of a row.
+    /// Computes rows of pixels, without a residual, whose inputs are one value apart, from the values of a tap in the weights and the pixels of a row.
     pub(super) run: unsafe fn(&Tile<'_, T>, usize, usize),
 }
 

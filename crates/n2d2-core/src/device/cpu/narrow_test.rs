@@ -1,6 +1,6 @@
 //! Rows of pixels with few outputs, on every instruction set, against a plain sum in double.
 
-use crate::device::cpu::{Batch, Geometry, Job, Kernels, Window, isas, kernels_f32_of, kernels_f64};
+use crate::device::cpu::{Batch, Finish, Geometry, Job, Kernels, Window, isas, kernels_f32_of, kernels_f64};
 use crate::random::test_values as random;
 use crate::tensor::Float;
 
@@ -86,12 +86,11 @@ impl Case {
             kernels,
             x: &x,
             w: &packed,
-            bias: &bias,
+            finish: Finish { bias: &bias, relu, ..Finish::NONE },
             y: first,
             groups: 1,
             c_group: 1,
             k_group: k,
-            relu,
             depthwise: false,
         };
         // From the last item to the first: what an item writes too far would overwrite the one behind it.
