@@ -310,44 +310,46 @@ impl<T: Float> Convolution<T> {
         self.winograd.begin(self.kernels, &self.window, (plan.n, plan.image, plan.full), weights)
     }
 
+    /// The phase of a sweep, or of the adjoint.
+    fn going(&self, adjoint: bool) -> Phase {
+        let plan = self.plan();
+        let (depthwise, geometry) = if adjoint { (&plan.depthwise_adjoint, &plan.adjoint) } else { (&plan.depthwise_sweep, &plan.sweep) };
+        match depthwise {
+            Some(sweep) => Phase::compute(sweep.items(), self.macs()).by_image(sweep.block),
+            None => Phase::compute(plan.n * geometry.items(), self.macs()).by_image(1),
+        }
+    }
+
+    /// Computes an item of a sweep, or of the adjoint, from `x` to `y` with weights `w` and returns what of `y` it wrote.
+    fn go(&self, adjoint: bool, item: usize, x: &Tensor<T>, w: &[T], finish: Finish<'_, T>, y: &Tensor<T>) -> Written {
+        let plan = self.plan();
+        if let Some(sweep) = if adjoint { &plan.depthwise_adjoint } else { &plan.depthwise_sweep } {
+            let values = depthwise::Values { x: x.part(0, x.len()), w, finish, y: y.as_ptr() };
+            // SAFETY: `y` has the plan's shape; each item writes its own rows.
+            return unsafe { sweep.run(self.kernels, item, &values) };
+        }
+        // SAFETY: `y` has the plan's shape; each item writes its own part.
+        unsafe { Job { finish, ..self.job(adjoint, x, w, y.as_ptr()) }.run(item) }
+    }
+
     /// The phase of a sweep.
     pub(super) fn sweeping(&self) -> Phase {
-        if let Some(sweep) = &self.plan().depthwise_sweep {
-            return Phase::compute(sweep.items(), self.macs()).by_image(sweep.block);
-        }
-        Phase::compute(self.plan().n * self.plan().sweep.items(), self.macs()).by_image(1)
+        self.going(false)
     }
 
     /// Computes item `item` of the sweep from `x` to `y` and returns what of `y` it wrote.
     pub(super) fn sweep(&self, item: usize, x: &Tensor<T>, weights: &Param<T>, finish: Finish<'_, T>, y: &Tensor<T>) -> Written {
-        if let Some(sweep) = &self.plan().depthwise_sweep {
-            let values = depthwise::Values { x: x.part(0, x.len()), w: weights.value.part(0, weights.layout.len), finish, y: y.as_ptr() };
-            // SAFETY: `y` has the plan's shape; each item writes its own rows.
-            return unsafe { sweep.run(self.kernels, item, &values) };
-        }
-        let job = self.job(false, x, weights.value.part(0, weights.layout.len), y.as_ptr());
-        // SAFETY: `y` has the plan's shape; each item writes its own part.
-        unsafe { Job { finish, ..job }.run(item) }
+        self.go(false, item, x, weights.value.part(0, weights.layout.len), finish, y)
     }
 
     /// The phase of the adjoint.
     pub(super) fn adjoining(&self) -> Phase {
-        if let Some(sweep) = &self.plan().depthwise_adjoint {
-            return Phase::compute(sweep.items(), self.macs()).by_image(sweep.block);
-        }
-        Phase::compute(self.plan().n * self.plan().adjoint.items(), self.macs()).by_image(1)
+        self.going(true)
     }
 
     /// Computes item `item` of the adjoint from `d` to `gx`, with weights packed before, and returns what it wrote.
     pub(super) fn adjoint(&self, item: usize, d: &Tensor<T>, finish: Finish<'_, T>, gx: &Tensor<T>) -> Written {
-        if let Some(sweep) = &self.plan().depthwise_adjoint {
-            let values = depthwise::Values { x: d.part(0, d.len()), w: self.packed.part(0, self.packed.len()), finish, y: gx.as_ptr() };
-            // SAFETY: `gx` has the plan's shape; each item writes its own rows.
-            return unsafe { sweep.run(self.kernels, item, &values) };
-        }
-        let job = self.job(true, d, self.packed.part(0, self.packed.len()), gx.as_ptr());
-        // SAFETY: `gx` has the plan's shape; each item writes its own part.
-        unsafe { Job { finish, ..job }.run(item) }
+        self.go(true, item, d, self.packed.part(0, self.packed.len()), finish, gx)
     }
 
     /// The width of the packed weights of the adjoint.

@@ -54,14 +54,13 @@ pub struct Epilogue<'a, T: Float> {
 }
 
 impl<T: Float> Epilogue<'_, T> {
-    /// Finishes `len` elements of `output` from `start` on: whole pixels that lie channels-last, or a part of one.
+    /// Finishes `len` elements of `output` from `start` on: whole pixels that lie channels-last.
     ///
     /// # Safety
     /// No other item may use these elements.
     pub(super) unsafe fn finish(&self, output: &Tensor<T>, (start, len): (usize, usize), activation: Option<&ActivationFn>) {
         let period = self.affine.map_or(BLOCK, |a| a.rows[0].len() / a.channels * a.channels);
-        let first = self.affine.map_or(0, |a| start % a.channels);
-        debug_assert!(first == 0 || self.affine.is_none_or(|a| first + len <= a.channels));
+        debug_assert!(self.affine.is_none_or(|a| start.is_multiple_of(a.channels) && len.is_multiple_of(a.channels)));
         let block = (BLOCK / period).max(1) * period;
         let relu = activation.is_some_and(ActivationFn::is_relu);
         let least = if relu { T::zero() } else { T::neg_infinity() };
@@ -70,8 +69,8 @@ impl<T: Float> Epilogue<'_, T> {
             // SAFETY: the caller's promise.
             let y = unsafe { output.part_mut(from, n) };
             match (self.affine, &self.residual) {
-                (Some(a), Some(r)) => affine_sum(a.rows().map(|row| &row[first..]), r.part(from, n), least, y),
-                (Some(a), None) => affine(a.rows().map(|row| &row[first..]), least, y),
+                (Some(a), Some(r)) => affine_sum(a.rows(), r.part(from, n), least, y),
+                (Some(a), None) => affine(a.rows(), least, y),
                 (None, Some(r)) => sum(r.part(from, n), least, y),
                 (None, None) => {}
             }

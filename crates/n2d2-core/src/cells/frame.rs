@@ -2,6 +2,7 @@
 
 use super::epilogue::Epilogue;
 use crate::activation::ActivationFn;
+use crate::device::cpu::image_block;
 use crate::tensor::{Element, Float, Tensor};
 use std::marker::PhantomData;
 
@@ -18,6 +19,25 @@ pub enum Inputs {
     Many,
     /// Any number of any rank up to six, as they are; the first axis need not be a batch.
     Any,
+}
+
+impl Inputs {
+    /// True if several inputs become one.
+    pub(crate) fn joins(self) -> bool {
+        matches!(self, Inputs::Joined | Inputs::Flattened)
+    }
+
+    /// The shapes that the cell sees for inputs of these shapes, which fit together.
+    pub(crate) fn seen(self, shapes: &[[usize; 4]]) -> Vec<[usize; 4]> {
+        let [n, _, h, w] = shapes[0];
+        match self {
+            Inputs::One | Inputs::Many | Inputs::Any => shapes.to_vec(),
+            Inputs::Flattened if shapes.iter().any(|s| s[2..] != [h, w]) => {
+                vec![[n, shapes.iter().map(|s| s[1] * s[2] * s[3]).sum(), 1, 1]]
+            }
+            Inputs::Joined | Inputs::Flattened => vec![[n, shapes.iter().map(|s| s[1]).sum(), h, w]],
+        }
+    }
 }
 
 /// What the items of a phase read and write, which says when they may run beside those of other cells.
@@ -90,11 +110,6 @@ impl Phase {
     pub fn then_wait(self) -> Self {
         Phase { barrier: true, ..self }
     }
-}
-
-/// Images of an item of about `least` elements, a power of two, where an image has `each`.
-pub(crate) fn image_block(each: usize, least: usize) -> usize {
-    1 << (least / each.max(1)).clamp(1, 16).ilog2()
 }
 
 /// How the elements of a batch are cut into items that lie image by image.

@@ -14,8 +14,8 @@ mod winners;
 mod winograd;
 
 pub use epilogue::{Affine, Epilogue, Fold};
+pub(crate) use frame::Parts;
 pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};
-pub(crate) use frame::{Parts, image_block};
 pub use param::{Param, ParamLayout};
 pub(crate) use strided::MAX_RANK;
 

@@ -268,12 +268,13 @@ impl<T: Float> Fused<T> {
 
     /// True if what it reads is concatenated.
     fn joins(&self) -> bool {
-        self.reads.len() > 1 && matches!(self.how, Inputs::Joined | Inputs::Flattened)
+        self.reads.len() > 1 && self.how.joins()
     }
 
     /// The node over kept tensors.
     fn kept_node(&self, tensors: Vec<Tensor<T>>) -> Arc<Node<T>> {
-        let tensors = if self.joins() { vec![Tensor::uninit(&joined_along_channels(tensors.iter().map(Tensor::shape)))] } else { tensors };
+        let shapes: Vec<[usize; 4]> = tensors.iter().map(|t| dims4(t.shape())).collect();
+        let tensors = if self.joins() { vec![Tensor::uninit(&self.how.seen(&shapes)[0])] } else { tensors };
         self.node(tensors, self.output.clone().expect("only of a pass with a buffer"))
     }
 
@@ -283,31 +284,21 @@ impl<T: Float> Fused<T> {
     }
 }
 
-/// The shape of tensors of one batch, height and width that are joined along channels.
-fn joined_along_channels<'a>(shapes: impl Iterator<Item = &'a [usize]>) -> Shape {
-    let shapes: Vec<[usize; 4]> = shapes.map(dims4).collect();
-    let [n, _, h, w] = shapes[0];
-    vec![n, shapes.iter().map(|s| s[1]).sum(), h, w]
-}
-
 /// The shapes as the cell sees them; `None` if they do not fit, or are flattened first.
 fn joined(how: Inputs, shapes: Vec<Shape>) -> Option<Vec<Shape>> {
-    let first = shapes.first()?.clone();
+    if shapes.is_empty() {
+        return None;
+    }
     if how == Inputs::Any {
         return Some(shapes);
     }
     if (how == Inputs::One && shapes.len() != 1) || shapes.iter().any(|s| s.is_empty() || s.len() > 4 || s.contains(&0)) {
         return None;
     }
-    let shapes: Vec<Shape> = shapes.iter().map(|s| dims4(s).to_vec()).collect();
-    if shapes.iter().any(|s| s[0] != first[0]) {
-        return None;
-    }
-    if shapes.len() == 1 || matches!(how, Inputs::One | Inputs::Many) {
-        return Some(shapes);
-    }
-    let same = shapes.iter().all(|s| s[2..] == dims4(&first)[2..]);
-    same.then(|| vec![joined_along_channels(shapes.iter().map(Vec::as_slice))])
+    let shapes: Vec<[usize; 4]> = shapes.iter().map(|s| dims4(s)).collect();
+    let concatenates = shapes.len() > 1 && how.joins();
+    let fits = |s: &[usize; 4]| s[0] == shapes[0][0] && (!concatenates || s[2..] == shapes[0][2..]);
+    shapes.iter().all(fits).then(|| how.seen(&shapes).into_iter().map(Vec::from).collect())
 }
 
 #[cfg(test)]

@@ -44,7 +44,12 @@ impl<T: Float> Plan<T> {
     /// [`Error::Value`] if a unit reads a place behind it, or an end is none of the units.
     pub fn new(units: Vec<Arc<Unit<T>>>, reads: Vec<Vec<usize>>, inputs: usize, ends: &[usize]) -> Result<Self> {
         if let Some(end) = ends.iter().find(|end| **end < inputs || **end >= inputs + units.len()) {
-            return Err(Error::value("Plan", "place of an output", end, format!("a number from {inputs} to {}", inputs + units.len() - 1)));
+            return Err(Error::value(
+                "Plan",
+                "place of an output",
+                end,
+                format!("a number from {inputs} to {}", (inputs + units.len()).saturating_sub(1)),
+            ));
         }
         let step = |(i, (unit, reads)): (usize, (Arc<Unit<T>>, Vec<usize>))| match reads.iter().find(|at| **at >= inputs + i) {
             Some(at) => Err(Error::value(unit.name(), "place of an input", at, format!("a number below {}", inputs + i))),
@@ -71,8 +76,8 @@ impl<T: Float> Plan<T> {
         Ok(Run { inputs: inputs.to_vec(), outputs: Outputs::All(outputs) })
     }
 
-    fn stamps(&self) -> Vec<Stamp> {
-        self.steps.iter().map(|step| step.unit.stamp()).collect()
+    fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        self.steps.iter().map(|step| step.unit.stamp())
     }
 
     /// A run in test mode; `None` if the cells are not in test mode, or read their inputs in a way that must be recorded.
@@ -81,17 +86,16 @@ impl<T: Float> Plan<T> {
         let is_new = held.as_ref().is_none_or(|inference| !inference.is_for(&self.steps, inputs));
         if is_new {
             *held = None;
-            let stamps = self.stamps();
-            if stamps.iter().any(|stamp| stamp.learn) {
-                return Ok(None);
-            }
+            // The first cell that learns ends it: a training step does not look at all of them.
+            let stamps = self.stamps().map(|stamp| (!stamp.learn).then_some(stamp)).collect::<Option<Vec<Stamp>>>();
+            let Some(stamps) = stamps else { return Ok(None) };
             *held = Inference::new(&self.steps, &self.ends, inputs, stamps);
         }
         let Some(inference) = &mut *held else { return Ok(None) };
         let outputs = inference.run(inputs)?;
         if is_new {
             // A cell may have laid its weights in another order.
-            inference.set_stamps(self.stamps());
+            inference.set_stamps(self.stamps().collect());
         }
         let deferred = Deferred::new(self.steps.clone(), inputs.to_vec(), inference.states());
         let ends = self.ends.iter().zip(outputs).map(|(place, (tensor, wants_gradient))| {

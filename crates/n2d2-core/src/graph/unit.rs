@@ -263,7 +263,7 @@ impl<T: Float> Unit<T> {
         if let Some(t) = tensors.iter().find(|t| t.shape()[0] != n) {
             return Err(Error::shape(&self.name, "batch size of all inputs", n, t.shape()[0]));
         }
-        if matches!(how, Inputs::Joined | Inputs::Flattened) && tensors.len() > 1 {
+        if how.joins() && tensors.len() > 1 {
             if !same_size(&tensors) {
                 let got: Vec<_> = tensors.iter().map(|t| t.shape()[2..].to_vec()).collect();
                 return Err(Error::shape(&self.name, "height and width of all inputs", "the same", format!("{got:?}")));

@@ -62,7 +62,7 @@ fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
     let parents = v.parents()?;
     let shapes: Vec<_> = parents.iter().map(one).collect();
     let (kind, joins) = unit.read(|u| (u.cell.kind().to_string(), u.cell.inputs()));
-    let inputs = joined(joins, &shapes);
+    let inputs = joins.seen(&shapes);
     let slices: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
     let statistics = if joins == Inputs::Any {
         // Their first axis need not be a batch: those of all stimuli, divided.
@@ -81,18 +81,6 @@ fn layer<T: Float>(v: &Var<T>) -> Result<Layer> {
         params: statistics.params,
         macs: statistics.macs,
     })
-}
-
-/// The input shapes as the cell sees them.
-fn joined(inputs: Inputs, shapes: &[[usize; 4]]) -> Vec<[usize; 4]> {
-    let first = shapes[0];
-    match inputs {
-        Inputs::One | Inputs::Many | Inputs::Any => shapes.to_vec(),
-        Inputs::Flattened if shapes.iter().any(|s| s[2..] != first[2..]) => {
-            vec![[1, shapes.iter().map(|s| s[1] * s[2] * s[3]).sum(), 1, 1]]
-        }
-        Inputs::Joined | Inputs::Flattened => vec![[1, shapes.iter().map(|s| s[1]).sum(), first[2], first[3]]],
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,11 @@ const TILE_CYCLES: usize = 60;
 const TILE_PIXELS: usize = 14;
 const BUSY_PIXELS: usize = 4;
 
+/// Images of an item of about `least` elements, a power of two, where an image has `each`.
+pub(crate) fn image_block(each: usize, least: usize) -> usize {
+    1 << (least / each.max(1)).clamp(1, 16).ilog2()
+}
+
 /// A batch, as far as it matters for the number of items.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {

@@ -17,6 +17,7 @@ mod winners;
 mod winograd;
 
 pub use cut::Batch;
+pub(crate) use cut::image_block;
 pub(crate) use depthwise::DepthwiseGrad;
 pub(crate) use direct::with_scratch;
 pub use direct::{Finish, Geometry, Job, Window, Written};

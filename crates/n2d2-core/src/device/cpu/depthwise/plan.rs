@@ -1,7 +1,7 @@
 //! How depthwise sweeps and weight gradients with 3x3 taps are cut into items.
 
-use super::rows::{HALF, Rows, RowsGrad, Step};
-use crate::device::cpu::{Finish, Kernels, Window, Written};
+use super::rows::{HALF, Region, Rows, RowsGrad, Step};
+use crate::device::cpu::{Finish, Kernels, Window, Written, image_block};
 use crate::tensor::Float;
 
 /// Values of the target of an item at least, and where an image has more than a few items, about so many.
@@ -66,7 +66,7 @@ impl Sweep {
     fn new(step: Step, images: usize, channels: usize, source: [usize; 2], target: [usize; 2], padding: [usize; 2]) -> Self {
         let [height, width] = target;
         let image = height * width * channels;
-        let block = 1 << (2 * LEAST / image.max(1)).clamp(1, 16).ilog2();
+        let block = image_block(image, 2 * LEAST);
         // Rows come in pairs.
         let bands = (image / WANTED).max((image / LEAST).min(ITEMS)).clamp(1, height.div_ceil(2));
         let rows = height.div_ceil(bands).next_multiple_of(2);
@@ -99,14 +99,16 @@ impl Sweep {
         unsafe {
             kernels.depthwise_rows(&Rows {
                 step: self.step,
-                x: x.as_ptr(),
-                source: self.source,
-                padding: self.padding,
+                region: Region {
+                    x: x.as_ptr(),
+                    source: self.source,
+                    padding: self.padding,
+                    target: self.target,
+                    images,
+                    span: rows,
+                    channels: c,
+                },
                 y: v.y.add(image * target),
-                target: self.target,
-                images,
-                span: rows,
-                channels: c,
                 w: v.w.as_ptr(),
                 bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },
                 relu,
@@ -138,14 +140,16 @@ pub(crate) fn gradient<T: Float>(
             unsafe {
                 kernels.depthwise_rows_grad(&RowsGrad {
                     step,
-                    x: x[first * image..].as_ptr(),
-                    source: [h, w],
-                    padding: window.padding,
+                    region: Region {
+                        x: x[first * image..].as_ptr(),
+                        source: [h, w],
+                        padding: window.padding,
+                        target: [oh, ow],
+                        images: block.min(images - first),
+                        span: [row, (row + rows).min(oh)],
+                        channels: c,
+                    },
                     d: d[first * oh * ow * c..].as_ptr(),
-                    target: [oh, ow],
-                    images: block.min(images - first),
-                    span: [row, (row + rows).min(oh)],
-                    channels: c,
                     g: g.as_mut_ptr(),
                 });
             }

@@ -4,6 +4,7 @@
 //! of the outputs that have begun stay in registers, and what is loaded serves every output that it belongs to. A row outside
 //! the image is a vector of zeros that is read again and again; columns outside the image are left out.
 
+use super::{load_part, store_part};
 use crate::device::cpu::simd::Simd;
 use crate::tensor::Float;
 
@@ -21,20 +22,26 @@ pub(crate) enum Step {
 /// Taps of the adjoint of a step of two by the parity of the target's row and column.
 pub(super) const HALF: [[usize; 2]; 9] = [[1, 1], [1, 2], [1, 0], [2, 1], [0, 1], [2, 2], [2, 0], [0, 2], [0, 0]];
 
-/// Arguments of a sweep over rows of some images.
-pub(crate) struct Rows<T> {
-    pub(super) step: Step,
+/// Rows of some images, and the source that belongs to them.
+pub(crate) struct Region<T> {
     /// First image of the source, its size and how often it is padded.
     pub(super) x: *const T,
     pub(super) source: [usize; 2],
     pub(super) padding: [usize; 2],
-    /// First image of the target, and its size.
-    pub(super) y: *mut T,
+    /// Size of the target.
     pub(super) target: [usize; 2],
-    /// Images, and the rows of each target to compute.
+    /// Images, and the rows of each target.
     pub(super) images: usize,
     pub(super) span: [usize; 2],
     pub(super) channels: usize,
+}
+
+/// Arguments of a sweep over rows of some images.
+pub(crate) struct Rows<T> {
+    pub(super) step: Step,
+    pub(super) region: Region<T>,
+    /// First image of the target.
+    pub(super) y: *mut T,
     /// Weights `[tap][channels]`.
     pub(super) w: *const T,
     /// Biases, or null.
@@ -47,25 +54,12 @@ pub(crate) struct Rows<T> {
 pub(crate) struct RowsGrad<T> {
     /// The step `t` from an output to the next, 1 or 2.
     pub(super) step: usize,
-    /// First image of the source, its size and how often it is padded: at most twice, with a step of two once.
-    pub(super) x: *const T,
-    pub(super) source: [usize; 2],
-    pub(super) padding: [usize; 2],
-    /// First image of the output gradient, and its size.
+    /// The target is the output gradient; padded at most twice, with a step of two once.
+    pub(super) region: Region<T>,
+    /// First image of the output gradient.
     pub(super) d: *const T,
-    pub(super) target: [usize; 2],
-    /// Images, and the rows of each output gradient to sum over.
-    pub(super) images: usize,
-    pub(super) span: [usize; 2],
-    pub(super) channels: usize,
     /// Gradient `[tap][channels]`, added to.
     pub(super) g: *mut T,
-}
-
-#[inline(always)]
-unsafe fn load<S: Simd, const FULL: bool>(p: *const S::T, n: usize) -> S::V {
-    // SAFETY: a whole vector, or `n` elements, are readable, the caller's promise.
-    unsafe { if FULL { S::load(p) } else { S::load_n(p, n) } }
 }
 
 /// `N` rows of a source that move from column to column together.
@@ -97,7 +91,7 @@ impl<T: Float, const N: usize> Walk<T, N> {
         unsafe {
             let mut v = [S::splat(T::default()); N];
             for k in 0..N {
-                v[k] = load::<S, FULL>(self.at[k], n);
+                v[k] = load_part::<S, FULL>(self.at[k], n);
                 self.at[k] = self.at[k].wrapping_add(self.step[k]);
             }
             v
@@ -121,7 +115,7 @@ impl<S: Simd> Lanes<S> {
         // SAFETY: a whole vector, or `n` elements, are writable, the caller's promise.
         unsafe {
             let v = if self.relu { S::max(self.zero, v) } else { v };
-            if FULL { S::store(y, v) } else { S::store_n(y, self.n, v) }
+            store_part::<S, FULL>(y, self.n, v);
         }
     }
 }
@@ -136,12 +130,12 @@ unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
 ) {
     // SAFETY: the rows of the source and of the target are valid, the caller's promise.
     unsafe {
-        let row = t.target[1] * t.channels;
+        let row = t.region.target[1] * t.region.channels;
         let mut y = y;
         // Sums of the outputs that a column ends, and of the next.
         let (mut first, mut second) = ([l.bias; R], [l.bias; R]);
-        let hidden = 2 - t.padding[1];
-        for column in 0..t.source[1] {
+        let hidden = 2 - t.region.padding[1];
+        for column in 0..t.region.source[1] {
             let v = x.next::<S, FULL>(l.n);
             let mut third = [l.bias; R];
             for r in 0..R {
@@ -155,15 +149,15 @@ unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
                 for r in 0..R {
                     l.store::<FULL>(y.wrapping_add(r * row), first[r]);
                 }
-                y = y.wrapping_add(t.channels);
+                y = y.wrapping_add(t.region.channels);
             }
             (first, second) = (second, third);
         }
-        for sums in [first, second].iter().take(t.padding[1]) {
+        for sums in [first, second].iter().take(t.region.padding[1]) {
             for r in 0..R {
                 l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
             }
-            y = y.wrapping_add(t.channels);
+            y = y.wrapping_add(t.region.channels);
         }
     }
 }
@@ -178,10 +172,10 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
 ) {
     // SAFETY: as `step_one`.
     unsafe {
-        let row = t.target[1] * t.channels;
+        let row = t.region.target[1] * t.region.channels;
         let mut y = y;
         let mut sums = [l.bias; R];
-        if t.padding[1] == 0 {
+        if t.region.padding[1] == 0 {
             let v = x.next::<S, FULL>(l.n);
             for r in 0..R {
                 for k in 0..3 {
@@ -190,7 +184,7 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
             }
         }
         // Outputs whose last column is inside.
-        let whole = t.target[1].min((t.source[1] + t.padding[1] - 1) / 2);
+        let whole = t.region.target[1].min((t.region.source[1] + t.region.padding[1] - 1) / 2);
         for _ in 0..whole {
             let middle = x.next::<S, FULL>(l.n);
             for r in 0..R {
@@ -207,10 +201,10 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
                 }
                 l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
             }
-            y = y.wrapping_add(t.channels);
+            y = y.wrapping_add(t.region.channels);
             sums = next;
         }
-        if whole < t.target[1] {
+        if whole < t.region.target[1] {
             let middle = x.next::<S, FULL>(l.n);
             for r in 0..R {
                 for k in 0..3 {
@@ -227,26 +221,26 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
 unsafe fn half<S: Simd, const ODD: bool, const FULL: bool>(t: &Rows<S::T>, l: &Lanes<S>, mut x: Walk<S::T, 2>, y: *mut S::T) {
     // SAFETY: as `step_one`.
     unsafe {
-        let row = t.target[1] * t.channels;
+        let row = t.region.target[1] * t.region.channels;
         let w = &l.w;
         let mut here = x.next::<S, FULL>(l.n);
         let mut y = y;
-        for column in 1..=t.source[1] {
-            let next = if column < t.source[1] { x.next::<S, FULL>(l.n) } else { [l.zero; 2] };
-            let odd = 2 * column <= t.target[1];
+        for column in 1..=t.region.source[1] {
+            let next = if column < t.region.source[1] { x.next::<S, FULL>(l.n) } else { [l.zero; 2] };
+            let odd = 2 * column <= t.region.target[1];
             l.store::<FULL>(y, S::fma(here[0], w[0], l.bias));
             if odd {
-                l.store::<FULL>(y.wrapping_add(t.channels), S::fma(next[0], w[2], S::fma(here[0], w[1], l.bias)));
+                l.store::<FULL>(y.wrapping_add(t.region.channels), S::fma(next[0], w[2], S::fma(here[0], w[1], l.bias)));
             }
             if ODD {
                 let y = y.wrapping_add(row);
                 l.store::<FULL>(y, S::fma(here[1], w[4], S::fma(here[0], w[3], l.bias)));
                 if odd {
                     let upper = S::fma(next[0], w[6], S::fma(here[0], w[5], l.bias));
-                    l.store::<FULL>(y.wrapping_add(t.channels), S::fma(next[1], w[8], S::fma(here[1], w[7], upper)));
+                    l.store::<FULL>(y.wrapping_add(t.region.channels), S::fma(next[1], w[8], S::fma(here[1], w[7], upper)));
                 }
             }
-            y = y.wrapping_add(2 * t.channels);
+            y = y.wrapping_add(2 * t.region.channels);
             here = next;
         }
     }
@@ -256,32 +250,32 @@ unsafe fn half<S: Simd, const ODD: bool, const FULL: bool>(t: &Rows<S::T>, l: &L
 unsafe fn channels<S: Simd, const FULL: bool>(t: &Rows<S::T>, c: usize) {
     // SAFETY: `channels - c` channels are valid, the caller's promise.
     unsafe {
-        let n = t.channels - c;
+        let n = t.region.channels - c;
         let zero = S::splat(S::T::default());
         let zeros = [S::T::default(); 16];
-        let bias = if t.bias.is_null() { zero } else { load::<S, FULL>(t.bias.add(c), n) };
+        let bias = if t.bias.is_null() { zero } else { load_part::<S, FULL>(t.bias.add(c), n) };
         let mut l = Lanes::<S> { w: [zero; 9], bias, zero, relu: t.relu, n };
         for k in 0..9 {
-            l.w[k] = load::<S, FULL>(t.w.add(k * t.channels + c), n);
+            l.w[k] = load_part::<S, FULL>(t.w.add(k * t.region.channels + c), n);
         }
-        let row = t.target[1] * t.channels;
-        let [height, width] = t.source;
-        for image in 0..t.images {
-            let x = t.x.wrapping_add(image * height * width * t.channels + c);
-            let y = t.y.wrapping_add(image * t.target[0] * row + c);
-            let mut i = t.span[0];
-            while i < t.span[1] {
+        let row = t.region.target[1] * t.region.channels;
+        let [height, width] = t.region.source;
+        for image in 0..t.region.images {
+            let x = t.region.x.wrapping_add(image * height * width * t.region.channels + c);
+            let y = t.y.wrapping_add(image * t.region.target[0] * row + c);
+            let mut i = t.region.span[0];
+            while i < t.region.span[1] {
                 let y = y.wrapping_add(i * row);
-                let both = i + 2 <= t.span[1];
+                let both = i + 2 <= t.region.span[1];
                 // The first row of the source that these rows of the target read.
                 let first = match t.step {
-                    Step::One => i as isize - t.padding[0] as isize,
-                    Step::Two => 2 * i as isize - t.padding[0] as isize,
+                    Step::One => i as isize - t.region.padding[0] as isize,
+                    Step::Two => 2 * i as isize - t.region.padding[0] as isize,
                     Step::Half => i as isize / 2,
                 };
                 macro_rules! walk {
                     () => {
-                        Walk::new(x, t.source, t.channels, first, zeros.as_ptr())
+                        Walk::new(x, t.region.source, t.region.channels, first, zeros.as_ptr())
                     };
                 }
                 match (t.step, both) {
@@ -302,9 +296,9 @@ unsafe fn channels<S: Simd, const FULL: bool>(t: &Rows<S::T>, c: usize) {
 #[inline(always)]
 pub(super) unsafe fn rows<S: Simd>(t: &Rows<S::T>) {
     let mut c = 0;
-    while c < t.channels {
+    while c < t.region.channels {
         // SAFETY: the caller's promise.
-        unsafe { if t.channels - c >= S::LANES { channels::<S, true>(t, c) } else { channels::<S, false>(t, c) } }
+        unsafe { if t.region.channels - c >= S::LANES { channels::<S, true>(t, c) } else { channels::<S, false>(t, c) } }
         c += S::LANES;
     }
 }
@@ -323,12 +317,12 @@ unsafe fn grad_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
         let zero = S::splat(S::T::default());
         // Output gradients of the columns that the left, the middle and the right taps belong to.
         let (mut middle, mut right) = ([zero; R], [zero; R]);
-        for _ in 0..t.padding[1].min(t.target[1]) {
+        for _ in 0..t.region.padding[1].min(t.region.target[1]) {
             right = middle;
             middle = d.next::<S, FULL>(n);
         }
-        let shown = t.target[1].saturating_sub(t.padding[1]);
-        for column in 0..t.source[1] {
+        let shown = t.region.target[1].saturating_sub(t.region.padding[1]);
+        for column in 0..t.region.source[1] {
             let left = if column < shown { d.next::<S, FULL>(n) } else { [zero; R] };
             let v = x.next::<S, FULL>(n);
             for r in 0..R {
@@ -355,9 +349,9 @@ unsafe fn grad_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
     // SAFETY: the rows are valid, the caller's promise.
     unsafe {
         let zero = S::splat(S::T::default());
-        let mut first = if t.padding[1] == 0 { x.next::<S, FULL>(n) } else { [zero; IN] };
-        let whole = t.target[1].min((t.source[1] + t.padding[1] - 1) / 2);
-        for column in 0..t.target[1] {
+        let mut first = if t.region.padding[1] == 0 { x.next::<S, FULL>(n) } else { [zero; IN] };
+        let whole = t.region.target[1].min((t.region.source[1] + t.region.padding[1] - 1) / 2);
+        for column in 0..t.region.target[1] {
             let dv = d.next::<S, FULL>(n);
             let middle = x.next::<S, FULL>(n);
             for r in 0..R {
@@ -383,23 +377,23 @@ unsafe fn grad_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
 unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize) {
     // SAFETY: `channels - c` channels are valid, the caller's promise.
     unsafe {
-        let n = t.channels - c;
+        let n = t.region.channels - c;
         let zeros = [S::T::default(); 16];
         let mut g = [S::splat(S::T::default()); 9];
-        let [height, width] = t.source;
-        for image in 0..t.images {
-            let x = t.x.wrapping_add(image * height * width * t.channels + c);
-            let d = t.d.wrapping_add(image * t.target[0] * t.target[1] * t.channels + c);
-            let mut i = t.span[0];
-            while i < t.span[1] {
-                let first = (i * t.step) as isize - t.padding[0] as isize;
+        let [height, width] = t.region.source;
+        for image in 0..t.region.images {
+            let x = t.region.x.wrapping_add(image * height * width * t.region.channels + c);
+            let d = t.d.wrapping_add(image * t.region.target[0] * t.region.target[1] * t.region.channels + c);
+            let mut i = t.region.span[0];
+            while i < t.region.span[1] {
+                let first = (i * t.step) as isize - t.region.padding[0] as isize;
                 macro_rules! walk {
                     ($image:ident, $size:expr, $first:expr) => {
-                        Walk::new($image, $size, t.channels, $first, zeros.as_ptr())
+                        Walk::new($image, $size, t.region.channels, $first, zeros.as_ptr())
                     };
                 }
-                let (xs, ds) = (t.source, t.target);
-                match (t.step, i + 2 <= t.span[1]) {
+                let (xs, ds) = (t.region.source, t.region.target);
+                match (t.step, i + 2 <= t.region.span[1]) {
                     (1, true) => grad_one::<S, 2, 4, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
                     (1, false) => grad_one::<S, 1, 3, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
                     (_, true) => grad_two::<S, 2, 5, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
@@ -409,9 +403,8 @@ unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize)
             }
         }
         for k in 0..9 {
-            let to = t.g.add(k * t.channels + c);
-            let sum = S::add(load::<S, FULL>(to, n), g[k]);
-            if FULL { S::store(to, sum) } else { S::store_n(to, n, sum) }
+            let to = t.g.add(k * t.region.channels + c);
+            store_part::<S, FULL>(to, n, S::add(load_part::<S, FULL>(to, n), g[k]));
         }
     }
 }
@@ -420,9 +413,9 @@ unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize)
 #[inline(always)]
 pub(super) unsafe fn rows_grad<S: Simd>(t: &RowsGrad<S::T>) {
     let mut c = 0;
-    while c < t.channels {
+    while c < t.region.channels {
         // SAFETY: the caller's promise.
-        unsafe { if t.channels - c >= S::LANES { channels_grad::<S, true>(t, c) } else { channels_grad::<S, false>(t, c) } }
+        unsafe { if t.region.channels - c >= S::LANES { channels_grad::<S, true>(t, c) } else { channels_grad::<S, false>(t, c) } }
         c += S::LANES;
     }
 }
