@@ -57,7 +57,7 @@ test-rust: $(VENV)/.created
 
 # The model checker replaces the atomics of the whole crate, so it builds apart.
 test-loom: ## check how threads join a job, over all interleavings
-	CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test --package n2d2-core --locked --lib -- gate::
+	CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test --package n2d2-core --locked --lib -- gate:: homes::
 
 test-python: $(VENV)/.tools $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not slow"

@@ -13,6 +13,7 @@
 //! Source: ONNX operator `Gemm`; drop-connect: Wan et al., "Regularization of neural networks using `DropConnect`", 2013.
 
 use super::convolution::{Mapping, pairs};
+use super::factors::Factors;
 use super::{Cell, Frame, Param, ParamLayout, Phase, Statistics};
 use crate::cells::frame::Inputs;
 use crate::config::Config;
@@ -40,6 +41,8 @@ pub struct Fc<T: Float> {
     kernels: &'static Kernels<T>,
     params: Vec<Param<T>>,
     gradient: Option<(usize, GradientPlan)>,
+    /// Items of the gradient of the weights in the running backward pass; none if its factors are kept.
+    tiles: usize,
     /// Weights after drop-connect, and their mask.
     dropped: Option<(Tensor<T>, Tensor<T>)>,
     /// The output gradient `[block of images][output][block]` of the running backward pass.
@@ -84,6 +87,7 @@ impl<T: Float> Fc<T> {
             kernels,
             params,
             gradient: None,
+            tiles: 0,
             dropped: None,
             transposed: Tensor::zeros(&[0]),
         };
@@ -169,6 +173,12 @@ impl<T: Float> Fc<T> {
             true => 32,
             false => ROWS,
         }
+    }
+
+    /// True if forward is cut by outputs: each thread then reads its own weights, which are more than the activations, and
+    /// in training only the thread that moves them has them in its cache.
+    fn by_outputs(&self, n: usize) -> bool {
+        self.inputs * self.outputs > 2 * n * (self.inputs + self.outputs)
     }
 
     /// Writes block `b` of images of the gradient transposed: `[output][image]`, missing images zero.
@@ -265,6 +275,12 @@ impl<T: Float> Fc<T> {
         });
     }
 
+    /// True if the gradient of the weights is kept as its factors: these are few, and nothing else adds to it or clears parts of it.
+    fn keeps_factors(&self, n: usize) -> bool {
+        let p = &self.params[0];
+        n <= FEW_IMAGES && !p.grad_filled && p.mask.is_none() && self.dropped.is_none()
+    }
+
     fn gradient_plan(&mut self, n: usize) {
         if self.gradient.as_ref().is_none_or(|(batch, _)| *batch != n) {
             self.gradient = Some((n, GradientPlan::dense(self.kernels, n, self.inputs, self.outputs)));
@@ -306,7 +322,8 @@ impl<T: Float> Cell<T> for Fc<T> {
         self.drop_weights(f);
         let rows = self.rows(n);
         let items = self.outputs.div_ceil(self.block()) * n.div_ceil(rows);
-        Ok(vec![Phase::compute(items, n * self.inputs * self.outputs).by_image(rows)])
+        let phase = Phase::compute(items, n * self.inputs * self.outputs);
+        Ok(vec![if self.by_outputs(n) { phase } else { phase.by_image(rows) }])
     }
 
     fn forward(&self, _phase: usize, item: usize, f: &Frame<'_, T>) {
@@ -314,11 +331,15 @@ impl<T: Float> Cell<T> for Fc<T> {
         let block = self.block();
         let blocks = self.outputs.div_ceil(block);
         let rows = self.rows(n);
-        let (b, r0) = (item % blocks, item / blocks * rows);
+        let row_blocks = n.div_ceil(rows);
+        let (b, r) = if self.by_outputs(n) { (item / row_blocks, item % row_blocks) } else { (item % blocks, item / blocks) };
+        let r0 = r * rows;
         let count = rows.min(n - r0);
         let cols = block.min(self.outputs - b * block);
-        let x_at: [usize; ROWS] = std::array::from_fn(|i| i * self.inputs);
-        let y_at: [usize; ROWS] = std::array::from_fn(|i| i * self.outputs);
+        let (mut x_at, mut y_at) = ([0; ROWS], [0; ROWS]);
+        for i in 0..count {
+            (x_at[i], y_at[i]) = (i * self.inputs, i * self.outputs);
+        }
         let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
         let tile = Tile {
             spans: &[Span { start: 0, len: self.inputs }],
@@ -345,7 +366,12 @@ impl<T: Float> Cell<T> for Fc<T> {
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let n = f.gy().shape()[0];
-        self.gradient_plan(n);
+        self.tiles = 0;
+        if !self.keeps_factors(n) {
+            self.params[0].settle();
+            self.gradient_plan(n);
+            self.tiles = self.gradient.as_ref().map_or(0, |(_, g)| g.items());
+        }
         let block = self.image_block(n);
         let (mut blocks, mut data) = (0, Phase::new(0, 0).by_image(1));
         let (chunks, macs) = (self.inputs.div_ceil(INPUTS), n * self.inputs * self.outputs);
@@ -357,8 +383,8 @@ impl<T: Float> Cell<T> for Fc<T> {
             }
             self.transposed = Tensor::uninit(&[blocks * block * self.outputs]);
         }
-        let tiles = self.gradient.as_ref().map_or(0, |(_, g)| g.items());
-        let weights = Phase::compute(tiles + usize::from(self.params.len() > 1), macs).after();
+        let cost = if self.tiles > 0 { macs } else { 0 };
+        let weights = Phase::compute(self.tiles + usize::from(self.params.len() > 1), cost).after();
         Ok(vec![Phase::streaming(blocks, 4 * n * self.outputs).by_image(block), data, weights])
     }
 
@@ -374,9 +400,8 @@ impl<T: Float> Cell<T> for Fc<T> {
             }
             return;
         }
-        let Some((_, plan)) = &self.gradient else { return };
-        if item < plan.items() {
-            let p = &self.params[0];
+        if item < self.tiles {
+            let (p, Some((_, plan))) = (&self.params[0], &self.gradient) else { return };
             // SAFETY: the plan was made for this batch; items write disjoint tiles.
             unsafe { plan.run(self.kernels, item, f.inputs[0].as_ptr(), f.gy().as_ptr(), p.grad.as_ptr(), p.grad_filled) };
         } else if let Some(p) = self.params.get(1) {
@@ -397,6 +422,11 @@ impl<T: Float> Cell<T> for Fc<T> {
             // SAFETY: the cell is locked and no item runs.
             let g = unsafe { self.params[0].grad.part_mut(0, len) };
             g.iter_mut().zip(mask.part(0, len)).for_each(|(a, m)| *a *= *m);
+        }
+        if self.tiles == 0 {
+            let (x, gy) = (&f.inputs[0], f.gy());
+            let factors = Factors::new(x.part(0, x.len()), gy.part(0, gy.len()), gy.shape()[0], self.block());
+            self.params[0].factors = Some(factors);
         }
         self.params[0].clear_unconnected(&self.params[0].grad);
         self.params.iter_mut().for_each(|p| p.grad_filled = true);

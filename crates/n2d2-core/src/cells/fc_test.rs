@@ -36,6 +36,7 @@ fn run<T: Float>(cell: &mut Fc<T>, x: &Tensor<T>, gy: &[f64], learn: bool) -> (V
         parallel_for(phase.items, usize::MAX, &|item| cell.backward(i, item, &f));
         cell.backward_end(i, &f);
     }
+    cell.params[0].settle();
     (output.to_vec(), grads[0].as_ref().unwrap().to_vec())
 }
 
@@ -144,4 +145,32 @@ fn a_mapping_keeps_missing_connections_at_zero() -> Result<()> {
     let text = "fc: parameter `mapping` is 2x3, expected a bool matrix of 3 rows (inputs) and 2 columns (outputs)";
     assert_eq!(Unit::<f32>::new("fc", "Fc", &config).err().unwrap().to_string(), text);
     Ok(())
+}
+
+/// A layer of 20 outputs on one image after `passes` backward passes, and whether anybody looked at the gradient between.
+fn learned(passes: usize, look: bool, iterations: usize) -> (Vec<f32>, Vec<f32>) {
+    let fc = Unit::<f32>::new("Fc_0", "Fc", &config! { "nb_inputs" => 6usize, "nb_outputs" => 20usize }).unwrap();
+    let solver = crate::solver::Solver::new("SGD", &config! { "momentum" => 0.5, "iteration_size" => iterations }).unwrap();
+    fc.with(|u| u.cell.params_mut().iter_mut().for_each(|p| p.solver = Some(solver.clone())));
+    let gradient = || fc.read(|u| u.cell.params()[0].grad_to_vec());
+    for pass in 0..passes {
+        let values = |n: usize, seed: u64| random(n, seed + 10 * pass as u64).iter().map(|v| *v as f32).collect::<Vec<_>>();
+        let x = Var::leaf(Tensor::from_vec(values(6, 1), &[1, 6, 1, 1]).unwrap(), true);
+        let y = fc.call(&[x]).unwrap();
+        y.back_propagate(Some(Tensor::from_vec(values(20, 2), &[1, 20, 1, 1]).unwrap())).unwrap();
+        if look {
+            gradient();
+        }
+        y.update().unwrap();
+    }
+    (gradient(), fc.read(|u| u.cell.params()[0].to_vec()))
+}
+
+#[test]
+fn the_gradient_of_few_images_is_the_same_whether_it_is_read_or_not() {
+    for (passes, iterations) in [(1, 1), (3, 1), (4, 2), (5, 3)] {
+        let (gradient, weights) = learned(passes, true, iterations);
+        assert!(gradient.iter().all(|g| *g != 0.0));
+        assert_eq!((gradient, weights), learned(passes, false, iterations), "{passes} passes, updates of {iterations}");
+    }
 }

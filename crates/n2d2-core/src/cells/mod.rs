@@ -7,6 +7,7 @@
 
 mod convolution;
 mod epilogue;
+mod factors;
 mod frame;
 mod param;
 mod strided;
@@ -14,6 +15,7 @@ mod winners;
 mod winograd;
 
 pub use epilogue::{Affine, Epilogue, Fold};
+pub(crate) use factors::Factors;
 pub(crate) use frame::Parts;
 pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};
 pub use param::{Param, ParamLayout};

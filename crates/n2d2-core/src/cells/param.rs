@@ -1,5 +1,6 @@
 //! Trainable parameters and statistics of a cell: values, gradient, solver state, and where each value lies.
 
+use super::Factors;
 use crate::error::{Error, Result};
 use crate::filler::FillerFn;
 use crate::random::Mt19937;
@@ -64,6 +65,8 @@ pub struct Param<T: Float> {
     pub value: Tensor<T>,
     /// The gradient (minus the derivative of the loss, summed over the batch), laid out as the values.
     pub grad: Tensor<T>,
+    /// The gradient as its factors, while it is not in `grad`: see [`Param::settle`].
+    pub(crate) factors: Option<Factors<T>>,
     /// True once a backward pass has written the gradient since the last update.
     pub grad_filled: bool,
     /// Grows with every change of the values, so that packed copies know when they are stale.
@@ -93,6 +96,7 @@ impl<T: Float> Param<T> {
             layout,
             value,
             grad,
+            factors: None,
             grad_filled: false,
             version: 1,
             solver: None,
@@ -140,6 +144,14 @@ impl<T: Float> Param<T> {
         out
     }
 
+    /// Computes the gradient from its factors, where these are kept. Whoever reads `grad` calls this first.
+    pub fn settle(&mut self) {
+        if let Some(factors) = self.factors.take() {
+            // SAFETY: the engine is the only user while it holds the cell.
+            factors.part(0, unsafe { self.grad.part_mut(0, self.layout.len) });
+        }
+    }
+
     /// The values in logical order.
     pub fn to_vec(&self) -> Vec<T> {
         self.gather(&self.value)
@@ -171,18 +183,16 @@ impl<T: Float> Param<T> {
 
     /// Moves values, gradient and solver state to another layout.
     pub fn relayout(&mut self, layout: ParamLayout) {
-        let vectors = std::mem::take(&mut self.state.vectors);
-        let moved = |from: &[T]| {
+        self.settle();
+        let moved = |from: &Tensor<T>| {
             let mut to = vec![T::zero(); layout.len];
+            let from = from.part(0, self.layout.len);
             self.for_each_index(|_, index| to[layout.at(index)] = from[self.layout.at(index)]);
-            to
+            Tensor::from_vec(to, &[layout.len]).expect("as many values as the layout holds")
         };
-        let len = self.layout.len;
-        let (value, grad) = (moved(self.value.part(0, len)), moved(self.grad.part(0, len)));
-        let vectors = vectors.map(|v| if v.is_empty() { v } else { moved(&v) });
+        let vectors = self.state.vectors.each_ref().map(|v| if v.is_empty() { v.clone() } else { moved(v) });
+        (self.value, self.grad) = (moved(&self.value), moved(&self.grad));
         self.state.vectors = vectors;
-        self.value = Tensor::from_vec(value, &[layout.len]).expect("as many values as the layout holds");
-        self.grad = Tensor::from_vec(grad, &[layout.len]).expect("as many values as the layout holds");
         self.layout = layout;
         self.version += 1;
     }

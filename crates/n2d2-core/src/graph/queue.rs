@@ -12,7 +12,7 @@ use super::unit::Inner;
 use super::var::Node;
 use crate::activation::ActivationFn;
 use crate::cells::{Cell, Epilogue, Frame, Phase, Scope};
-use crate::device::cpu::{image_block, parallel_for, threads};
+use crate::device::cpu::{image_block, parallel_for, parallel_parts, threads};
 use crate::error::Result;
 use crate::tensor::{Float, Tensor};
 use std::ops::Range;
@@ -300,18 +300,12 @@ impl<'a, T: Float> Queue<'a, T> {
 
     /// Runs phases that do not depend on each other.
     fn together(&mut self, places: &[Place]) {
-        let items = |w: &Place| self.works[w.0].phases[w.1].items;
-        let mut ends: Vec<usize> = Vec::with_capacity(places.len());
-        for place in places {
-            ends.push(ends.last().unwrap_or(&0) + items(place));
-        }
+        let parts: Vec<usize> = places.iter().map(|p| self.works[p.0].phases[p.1].items).collect();
         let cost = places.iter().map(|p| self.works[p.0].phases[p.1].cost_ns).sum();
         let works = &self.works;
-        parallel_for(ends.last().copied().unwrap_or(0), cost, &|item| {
-            let at = ends.partition_point(|end| *end <= item);
-            let first = if at == 0 { 0 } else { ends[at - 1] };
-            let (w, p) = places[at];
-            works[w].run(p, item - first..item - first + 1);
+        parallel_parts(&parts, cost, &|part, item| {
+            let (w, p) = places[part];
+            works[w].run(p, item..item + 1);
         });
         self.ended(places);
     }

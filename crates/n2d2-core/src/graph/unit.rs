@@ -4,7 +4,7 @@ use super::gradient::{Chosen, Gradient};
 use super::queue::{Pass, Queue};
 use super::var::{Node, Var};
 use crate::activation::{Activation, ActivationFn};
-use crate::cells::{self, Cell, Inputs, Saved, Statistics};
+use crate::cells::{self, Cell, Inputs, Param, Saved, Statistics};
 use crate::config::{Config, MAX_VALUES, values_of};
 use crate::error::{Error, Result};
 use crate::random;
@@ -131,14 +131,21 @@ impl<T: Float> Unit<T> {
     ///
     /// What was made for the cell as it was (a fused network in test mode) is made anew: see [`Unit::read`].
     pub fn with<R>(&self, f: impl FnOnce(&mut Inner<T>) -> R) -> R {
-        let mut inner = self.lock();
+        let mut inner = self.settled();
         self.changes.fetch_add(1, Ordering::Relaxed);
         f(&mut inner)
     }
 
     /// Reads the cell, its parameters, activation and mode.
     pub fn read<R>(&self, f: impl FnOnce(&Inner<T>) -> R) -> R {
-        f(&self.lock())
+        f(&self.settled())
+    }
+
+    /// Locks the unit for somebody who may read gradients.
+    fn settled(&self) -> MutexGuard<'_, Inner<T>> {
+        let mut inner = self.lock();
+        inner.cell.params_mut().iter_mut().for_each(Param::settle);
+        inner
     }
 
     /// Sets learning mode (the default) or test mode.
@@ -195,7 +202,7 @@ impl<T: Float> Unit<T> {
         let learn = learn.unwrap_or(inner.learn);
         if learn && computed {
             inner.step += 1;
-            inner.cell.params_mut().iter_mut().for_each(crate::cells::Param::start_iteration);
+            inner.cell.params_mut().iter_mut().for_each(Param::start_iteration);
         }
         let random_key = self.random_key(inner.step);
         let function = inner.activation.as_ref().map(Activation::function).filter(|f| computed && !f.is_identity());

@@ -1,19 +1,18 @@
 //! The update of all parameters behind a variable: one parallel sweep over everything.
 
 use super::unit::{Inner, Unit};
-use crate::cells::SharedMut;
-use crate::device::cpu::parallel_for;
+use crate::cells::{Factors, Phase, SharedMut};
+use crate::device::cpu::parallel_parts;
 use crate::error::Result;
 use crate::solver::Rates;
 use crate::tensor::Float;
 use std::sync::{Arc, MutexGuard};
 
-/// Elements of an item at least, and items at most beyond that: every value moves by itself, so the cut changes no bit.
+/// Elements of an item at least, and items of a parameter at most beyond that: every value moves by itself, so the cut changes
+/// no bit.
 const CHUNK: usize = 2048;
-const ITEMS: usize = 256;
-/// Elements that move in less time than another thread needs to fetch them.
-const SERIAL: usize = 64 * 1024;
-/// Parameters begin at a multiple of this many elements of the sweep, so that vectors stay aligned.
+const ITEMS: usize = 64;
+/// Items begin at a multiple of this many elements, so that vectors stay aligned.
 const ALIGN: usize = 16;
 
 /// One parameter that moves this time.
@@ -21,11 +20,13 @@ struct Move<'a, T: Float> {
     rates: Rates<T>,
     value: SharedMut<'a, T>,
     grad: &'a [T],
+    /// What the gradient is a product of, if it is not in `grad`.
+    factors: Option<&'a Factors<T>>,
     state: [SharedMut<'a, T>; 2],
     /// The vectors of the state that the solver uses.
     used: [bool; 2],
-    /// Place of the first element in the sweep.
-    first: usize,
+    /// Elements of an item.
+    chunk: usize,
 }
 
 impl<T: Float> Move<'_, T> {
@@ -36,9 +37,11 @@ impl<T: Float> Move<'_, T> {
     unsafe fn apply(&self, start: usize, n: usize) {
         let part = |i: usize| if self.used[i] { (start, n) } else { (0, 0) };
         // SAFETY: the caller's promise.
-        unsafe {
-            let state = [self.state[0].slice(part(0).0, part(0).1), self.state[1].slice(part(1).0, part(1).1)];
-            self.rates.apply(self.value.slice(start, n), &self.grad[start..start + n], state);
+        let (value, state) =
+            unsafe { (self.value.slice(start, n), [self.state[0].slice(part(0).0, part(0).1), self.state[1].slice(part(1).0, part(1).1)]) };
+        match self.factors {
+            Some(factors) => factors.with_part(start, n, |grad| self.rates.apply(value, grad, state)),
+            None => self.rates.apply(value, &self.grad[start..start + n], state),
         }
     }
 }
@@ -63,7 +66,8 @@ pub(super) fn run<T: Float>(units: &[(Arc<Unit<T>>, usize)]) -> Result<()> {
 /// Moves all parameters of some units.
 fn sweep<T: Float>(units: &mut [(MutexGuard<'_, Inner<T>>, usize)]) -> Result<()> {
     let mut moves: Vec<Move<'_, T>> = Vec::with_capacity(4 * units.len());
-    let mut end = 0;
+    // Where several threads have computed the gradients, each moves those that lie in its cache.
+    let mut cost_ns = 0;
     let begun = units.iter_mut().try_for_each(|(inner, batch)| {
         for p in inner.cell.params_mut() {
             let Some(solver) = p.solver.as_ref().filter(|_| p.grad_filled) else { continue };
@@ -78,23 +82,20 @@ fn sweep<T: Float>(units: &mut [(MutexGuard<'_, Inner<T>>, usize)]) -> Result<()
             let used = [!parts[0].is_empty(), !parts[1].is_empty()];
             // SAFETY: the cell is held, and nothing else reads or writes its values meanwhile.
             let value = SharedMut::new(unsafe { p.value.part_mut(0, len) });
-            moves.push(Move { rates, value, grad: p.grad.part(0, len), state: parts.map(SharedMut::new), used, first: end });
-            end += len.next_multiple_of(ALIGN);
+            let factors = p.factors.as_ref();
+            let step = factors.map_or(ALIGN, Factors::step);
+            let chunk = len.div_ceil(ITEMS).max(CHUNK).next_multiple_of(step);
+            moves.push(Move { rates, value, grad: p.grad.part(0, len), factors, state: parts.map(SharedMut::new), used, chunk });
+            cost_ns += Phase::compute(1, len * *batch).cost_ns;
         }
         Ok(())
     });
-    let chunk = end.div_ceil(ITEMS).max(CHUNK).next_multiple_of(ALIGN);
-    let cost_ns = if end <= SERIAL { 0 } else { end / 4 };
-    parallel_for(end.div_ceil(chunk), cost_ns, &|item| {
-        let (from, to) = (item * chunk, (item + 1) * chunk);
-        let at = moves.partition_point(|m| m.first <= from) - 1;
-        for m in moves[at..].iter().take_while(|m| m.first < to) {
-            let (start, stop) = (from.saturating_sub(m.first), (to - m.first).min(m.grad.len()));
-            if start < stop {
-                // SAFETY: items are disjoint parts of the sweep.
-                unsafe { m.apply(start, stop - start) };
-            }
-        }
+    let parts: Vec<usize> = moves.iter().map(|m| m.grad.len().div_ceil(m.chunk)).collect();
+    parallel_parts(&parts, cost_ns, &|part, item| {
+        let m = &moves[part];
+        let start = item * m.chunk;
+        // SAFETY: items are disjoint parts of the parameter.
+        unsafe { m.apply(start, m.chunk.min(m.grad.len() - start)) };
     });
     drop(moves);
     for (inner, _) in units {

@@ -9,7 +9,7 @@ use crate::activation::ActivationFn;
 use crate::cells::{Cell, Saved};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -75,26 +75,6 @@ pub struct Var<T: Float> {
     origin: Origin<T>,
     slot: Arc<Slot<T>>,
     wants_gradient: bool,
-}
-
-/// A node in order of its serial number.
-struct Newest<T: Float>(Arc<Node<T>>);
-
-impl<T: Float> PartialEq for Newest<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.serial == other.0.serial
-    }
-}
-impl<T: Float> Eq for Newest<T> {}
-impl<T: Float> PartialOrd for Newest<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl<T: Float> Ord for Newest<T> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.serial.cmp(&other.0.serial)
-    }
 }
 
 impl<T: Float> Var<T> {
@@ -191,14 +171,14 @@ impl<T: Float> Var<T> {
 
     /// All nodes behind this variable, newest first.
     fn nodes(&self) -> Result<Vec<Arc<Node<T>>>> {
-        let mut heap: BinaryHeap<Newest<T>> = self.record()?.cloned().map(Newest).into_iter().collect();
-        let mut seen: HashSet<u64> = heap.iter().map(|n| n.0.serial).collect();
+        // What waits to be visited, newest last. Everything behind a node is older than it, so none comes again.
+        let mut waiting: Vec<Arc<Node<T>>> = self.record()?.cloned().into_iter().collect();
         let mut order = Vec::new();
-        while let Some(Newest(node)) = heap.pop() {
-            for parent in node.inputs.iter().filter_map(|v| v.record().transpose()) {
-                let parent = parent?;
-                if seen.insert(parent.serial) {
-                    heap.push(Newest(parent.clone()));
+        while let Some(node) = waiting.pop() {
+            for input in &node.inputs {
+                let Some(parent) = input.record()? else { continue };
+                if let Err(place) = waiting.binary_search_by_key(&parent.serial, |n| n.serial) {
+                    waiting.insert(place, parent.clone());
                 }
             }
             order.push(node);

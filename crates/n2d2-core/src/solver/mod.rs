@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Value};
 use crate::error::{Error, Result};
-use crate::tensor::Float;
+use crate::tensor::{Float, Tensor};
 use std::sync::{Arc, PoisonError, RwLock};
 
 macro_rules! catalogue {
@@ -202,8 +202,8 @@ impl Solver {
 }
 
 /// What a solver remembers of one parameter tensor.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct State<T> {
+#[derive(Debug)]
+pub struct State<T: Float> {
     /// Solver that wrote the state; another one starts afresh.
     pub kind: &'static str,
     /// Completed updates.
@@ -214,8 +214,15 @@ pub struct State<T> {
     pub pass: usize,
     /// Stimuli of these batches.
     pub pending: u64,
-    /// Momentum (SGD) or first and second moments (Adam), as long as the parameter once in use.
-    pub vectors: [Vec<T>; 2],
+    /// Momentum (SGD) or first and second moments (Adam), as long as the parameter once in use. They lie as the parameter
+    /// does, from a cache line on: vectors of values that cross lines take twice as long.
+    pub vectors: [Tensor<T>; 2],
+}
+
+impl<T: Float> Default for State<T> {
+    fn default() -> Self {
+        State { kind: "", iterations: 0, stimuli: 0, pass: 0, pending: 0, vectors: [0, 1].map(|_| Tensor::zeros(&[0])) }
+    }
 }
 
 impl<T: Float> State<T> {
@@ -226,15 +233,12 @@ impl<T: Float> State<T> {
 
     /// The vectors, for [`Rates::apply`] on the whole parameter.
     pub fn parts(&mut self) -> [&mut [T]; 2] {
-        let [a, b] = &mut self.vectors;
-        [a, b]
+        self.vectors.each_mut().map(|v| v.as_mut_slice().expect("nobody shares the state of a solver"))
     }
 
     fn size(&mut self, vector: usize, len: usize) {
-        let v = &mut self.vectors[vector];
-        if v.len() != len {
-            v.clear();
-            v.resize(len, T::zero());
+        if self.vectors[vector].len() != len {
+            self.vectors[vector] = Tensor::zeros(&[len]);
         }
     }
 }
@@ -349,8 +353,8 @@ mod tests {
         let sgd = Solver::new("SGD", &config! { "momentum" => 0.5 }).unwrap();
         sgd.begin(&mut state, 3, 1).unwrap();
         assert_eq!((state.vectors[0].len(), state.iterations), (3, 1));
-        state.vectors[0][0] = 9.0;
+        state.parts()[0][0] = 9.0;
         Solver::new("Adam", &Config::default()).unwrap().begin(&mut state, 3, 1).unwrap();
-        assert_eq!((state.kind, &state.vectors[0], state.iterations), ("Adam", &vec![0.0; 3], 1));
+        assert_eq!((state.kind, state.vectors[0].to_vec(), state.iterations), ("Adam", vec![0.0; 3], 1));
     }
 }

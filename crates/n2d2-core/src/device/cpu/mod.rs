@@ -7,6 +7,7 @@ mod gate;
 mod gradient;
 #[cfg(all(test, guarded))]
 mod guarded_test;
+mod homes;
 mod isa;
 mod kernels;
 mod narrow;
@@ -28,6 +29,7 @@ pub use isa::{Isa, isa, isas};
 pub(crate) use kernels::{Dot, Span, Tile, Transpose};
 pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
 pub use peak::Peak;
+pub(crate) use pool::parallel_parts;
 pub use pool::{parallel_for, set_threads, threads};
 pub use winners::Winners;
 pub use winograd::{Variant, Winograd, WinogradJob, wins};

@@ -2,9 +2,11 @@
 //!
 //! Between two kernels of a step a few microseconds pass, so a worker spins for a while before it sleeps: the next job
 //! then starts in well under a microsecond. A job takes whoever is awake: the caller never waits for a sleeping worker,
-//! only for those that joined. Items are handed out one by one; what they compute does not depend on who runs them.
+//! only for those that joined. Each thread has items to begin with (see [`Homes`]); what they compute does not depend on who runs
+//! them.
 
 use super::gate::Gate;
+use super::homes::{Homes, home};
 use std::any::Any;
 use std::cell::Cell;
 use std::hint::spin_loop;
@@ -25,31 +27,21 @@ const MOST_SKIPPED: usize = 4096;
 /// Work below this many nanoseconds stays on the calling thread.
 const SERIAL_NS: usize = 4_000;
 
-type Job = *const (dyn Fn(usize) + Sync);
+/// Called with a home and an item of it.
+type Job = *const (dyn Fn(usize, usize) + Sync);
 
 struct Shared {
     gate: Gate<Job>,
-    next_item: AtomicUsize,
-    items: AtomicUsize,
+    homes: Homes,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     spin: Duration,
 }
 
 impl Shared {
-    /// Runs items until none is left; a panic is kept for the caller.
-    fn work(&self, f: &(dyn Fn(usize) + Sync)) {
-        let items = self.items.load(Ordering::Relaxed);
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let i = self.next_item.fetch_add(1, Ordering::Relaxed);
-                if i >= items {
-                    break;
-                }
-                f(i);
-            }
-        }));
-        if let Err(payload) = run {
-            self.next_item.store(items, Ordering::Relaxed);
+    /// Runs items as thread `me` until none is left; a panic is kept for the caller.
+    fn work(&self, me: usize, f: &(dyn Fn(usize, usize) + Sync)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.homes.work(me, f))) {
+            self.homes.clear();
             self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
         }
     }
@@ -96,8 +88,7 @@ impl Pool {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
             gate: Gate::new(threads.saturating_sub(1)),
-            next_item: AtomicUsize::new(0),
-            items: AtomicUsize::new(0),
+            homes: Homes::new(threads.max(1)),
             panic: Mutex::new(None),
             spin: if threads > cores { Duration::ZERO } else { SPIN },
         });
@@ -111,24 +102,34 @@ impl Pool {
         Pool { shared, workers, turn: Mutex::new(Crowding::default()), process: std::process::id() }
     }
 
-    fn run(&self, items: usize, f: &(dyn Fn(usize) + Sync)) {
-        let Ok(mut crowding) = self.turn.try_lock() else {
-            return serial(items, f);
-        };
+    /// Runs the items of all parts, unless another job or the crowd is in the way: then nothing happens, and the answer is false.
+    fn run(&self, parts: &[usize], f: &(dyn Fn(usize, usize) + Sync)) -> bool {
+        let Ok(mut crowding) = self.turn.try_lock() else { return false };
         if crowding.skips() {
-            drop(crowding);
-            return serial(items, f);
+            return false;
         }
         let shared = &*self.shared;
-        shared.items.store(items, Ordering::Relaxed);
-        shared.next_item.store(0, Ordering::Relaxed);
+        let threads = shared.homes.threads();
+        for t in 0..threads {
+            shared.homes.fill(t, parts.iter().map(|items| home(*items, t, threads).len()).sum());
+        }
+        let f = &move |t: usize, mut item: usize| {
+            for (part, items) in parts.iter().enumerate() {
+                let home = home(*items, t, threads);
+                if item < home.len() {
+                    return f(part, home.start + item);
+                }
+                item -= home.len();
+            }
+        };
+        let f: &(dyn Fn(usize, usize) + Sync) = f;
         // SAFETY: only the order of lifetimes is forgotten: the job is closed before `f` ends.
-        let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(f) };
+        let job = unsafe { std::mem::transmute::<&(dyn Fn(usize, usize) + Sync), Job>(f) };
         // SAFETY: `turn` lets one caller in, and the former job was closed below.
         unsafe { shared.gate.open(job, |id| self.workers[id].iter().for_each(thread::Thread::unpark)) };
         let start = Instant::now();
         IN_JOB.set(true);
-        shared.work(f);
+        shared.work(0, f);
         IN_JOB.set(false);
         let (worked, mut spins) = (start.elapsed(), 0u32);
         shared.gate.close(|| {
@@ -145,6 +146,7 @@ impl Pool {
         if let Some(payload) = payload {
             resume_unwind(payload);
         }
+        true
     }
 }
 
@@ -175,15 +177,9 @@ fn worker(shared: &Shared, id: usize) {
         }
         if let Some(job) = gate.join(&mut seen) {
             // SAFETY: joined while open, so the caller waits for this worker and the job is alive.
-            shared.work(unsafe { &*job });
+            shared.work(id + 1, unsafe { &*job });
             gate.leave();
         }
-    }
-}
-
-fn serial(items: usize, f: &(dyn Fn(usize) + Sync)) {
-    for i in 0..items {
-        f(i);
     }
 }
 
@@ -244,6 +240,8 @@ fn pool() -> Arc<Pool> {
 /// Calls `f(0) ... f(items - 1)`, on all threads if `cost_ns` (a guess of the whole cost on one core, in nanoseconds) is
 /// worth it. Returns when all are done; a panic in an item comes out here. Inside an item it runs serially.
 ///
+/// Items at the same place, as a share of all, run on the same thread from job to job if nothing delays it.
+///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 /// let sum = AtomicUsize::new(0);
@@ -253,10 +251,16 @@ fn pool() -> Arc<Pool> {
 /// assert_eq!(sum.into_inner(), 4950);
 /// ```
 pub fn parallel_for(items: usize, cost_ns: usize, f: &(dyn Fn(usize) + Sync)) {
-    if items <= 1 || cost_ns < SERIAL_NS || IN_JOB.get() || threads() == 1 {
-        serial(items, f);
-    } else {
-        pool().run(items, f);
+    parallel_parts(&[items], cost_ns, &|_, i| f(i));
+}
+
+/// The same for items of several parts, called with the part and the item: the places are those within each part.
+pub(crate) fn parallel_parts(parts: &[usize], cost_ns: usize, f: &(dyn Fn(usize, usize) + Sync)) {
+    let serial = parts.iter().sum::<usize>() <= 1 || cost_ns < SERIAL_NS || IN_JOB.get() || threads() == 1;
+    if serial || !pool().run(parts, f) {
+        for (part, items) in parts.iter().enumerate() {
+            (0..*items).for_each(|i| f(part, i));
+        }
     }
 }
 
@@ -289,6 +293,20 @@ mod tests {
                     hits[i].fetch_add(1, Ordering::Relaxed);
                 });
                 assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 1));
+            }
+        }
+    }
+
+    #[test]
+    fn every_item_of_every_part_runs_once() {
+        for threads in [1, 2, 3, 8] {
+            let _turn = one_at_a_time(threads);
+            for parts in [vec![], vec![0, 3], vec![1, 1, 1], vec![5, 0, 17, 2]] {
+                let hits: Vec<Vec<AtomicUsize>> = parts.iter().map(|n| (0..*n).map(|_| AtomicUsize::new(0)).collect()).collect();
+                parallel_parts(&parts, usize::MAX, &|part, i| {
+                    hits[part][i].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(hits.iter().flatten().all(|h| h.load(Ordering::Relaxed) == 1));
             }
         }
     }
