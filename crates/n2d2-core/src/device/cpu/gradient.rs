@@ -198,7 +198,8 @@ impl GradientPlan {
         let part = |i: usize, n: usize, of: usize| i * n / of..(i + 1) * n / of;
         let places = &self.places[part(chunk, self.places.len(), self.chunks)];
         let images = group * self.group..((group + 1) * self.group).min(self.images);
-        let blocks = places.iter().map(|p| p.block).min().unwrap_or(0)..places.iter().map(|p| p.block + 1).max().unwrap_or(0);
+        // Places lie block by block.
+        let blocks = places.first().map_or(0, |p| p.block)..places.last().map_or(0, |p| p.block + 1);
         let [ni, nr] = self.band;
         let pixels = ni * nr * self.full[1];
         let x_len = self.copied.map_or(0, |[width, pitch]| ni * self.local_rows(nr) * width * pitch);

@@ -100,20 +100,27 @@ unsafe fn sums<S: Simd, const OUT: usize, const NV: usize>(
                 w = w.wrapping_add(block);
             }
         }
-        let zero = S::splat(S::T::default());
-        let normalises = !t.affine[0].is_null();
-        for k in 0..OUT {
-            let [mean, factor, bias] = if normalises { t.affine.map(|row| S::splat(*row.add(first + k))) } else { [zero; 3] };
-            for v in 0..NV {
-                let mut sum = acc[k][v];
-                if normalises {
-                    sum = S::add(S::mul(S::sub(sum, mean), factor), bias);
+        // Small loops, which the compiler unrolls before it chooses registers.
+        if !t.affine[0].is_null() {
+            for k in 0..OUT {
+                let [mean, factor, bias] = t.affine.map(|row| S::splat(*row.add(first + k)));
+                for v in 0..NV {
+                    acc[k][v] = S::add(S::mul(S::sub(acc[k][v], mean), factor), bias);
                 }
-                if t.relu {
+            }
+        }
+        if t.relu {
+            let zero = S::splat(S::T::default());
+            for k in 0..OUT {
+                for v in 0..NV {
                     // In this order what is not a number stays that.
-                    sum = S::max(zero, sum);
+                    acc[k][v] = S::max(zero, acc[k][v]);
                 }
-                S::store(sums.add(((first + k) * VECTORS + v) * S::LANES), sum);
+            }
+        }
+        for k in 0..OUT {
+            for v in 0..NV {
+                S::store(sums.add(((first + k) * VECTORS + v) * S::LANES), acc[k][v]);
             }
         }
     }
@@ -140,7 +147,7 @@ macro_rules! choose {
     };
 }
 
-/// Computes rows of `columns` pixels, with `MOST` outputs (4 or 8) at once at most.
+/// Computes rows of `columns` pixels, with `MOST` outputs (4 or 6) at once at most: the compiler keeps so many sums in registers.
 #[inline(always)]
 unsafe fn rows<S: Pixels, const MOST: usize>(t: &Tile<'_, S::T>, block: usize, n: usize) {
     let (cols, stride) = (t.cols, VECTORS * S::LANES);
@@ -167,10 +174,10 @@ unsafe fn rows<S: Pixels, const MOST: usize>(t: &Tile<'_, S::T>, block: usize, n
                 let at: [usize; VECTORS] = std::array::from_fn(|v| ((from + v) * S::LANES).min(n - S::LANES));
                 for run in 0..runs {
                     let (first, end) = (run * cols / runs, (run + 1) * cols / runs);
-                    if MOST == 4 {
+                    if MOST <= 4 {
                         choose!(S, (t, x, block, first, &at, sums_at), end - first, to - from; 1 2 3 4);
                     } else {
-                        choose!(S, (t, x, block, first, &at, sums_at), end - first, to - from; 1 2 3 4 5 6 7 8);
+                        choose!(S, (t, x, block, first, &at, sums_at), end - first, to - from; 1 2 3 4 5 6);
                     }
                 }
                 for (v, at) in at.iter().enumerate().take(to - from) {
@@ -199,7 +206,7 @@ mod featured {
     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
     pub(super) unsafe fn of_32_registers(t: &Tile<'_, f32>, block: usize, columns: usize) {
         // SAFETY: the caller's promise.
-        unsafe { super::rows::<Avx2, 8>(t, block, columns) }
+        unsafe { super::rows::<Avx2, 6>(t, block, columns) }
     }
 }
 

@@ -275,7 +275,11 @@ mod x86 {
         unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
             // SAFETY: eight rows of eight values on both sides, the caller's promise.
             unsafe {
-                let r: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * from_stride)));
+                // A loop, not a closure: that would be compiled for the oldest processor and called.
+                let mut r = [_mm256_setzero_ps(); 8];
+                for i in 0..8 {
+                    r[i] = _mm256_loadu_ps(from.add(i * from_stride));
+                }
                 // Pairs of rows, then fours, then halves.
                 let mut pairs = [r[0]; 8];
                 let mut fours = [r[0]; 8];

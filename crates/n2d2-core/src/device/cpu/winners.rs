@@ -18,8 +18,9 @@
 pub(super) mod kernels;
 
 use super::direct::{Window, with_scratch};
-use super::kernels::Kernels;
+use super::kernels::{Kernels, Transpose};
 use crate::tensor::Float;
+use crate::vectorise::vectorised;
 use kernels::{Direct, Group, Grouping, LIST_STEP, Listing, Pixels, Slice, Spread, Sum, Width, list};
 use std::ops::Range;
 
@@ -129,6 +130,11 @@ impl Cut {
     /// Elements of the weights of `outputs` outputs in the layout of the kernels: `[slice][block][output][line][vector]`.
     fn weights(&self, outputs: usize) -> usize {
         self.slices * self.vectors * self.lanes * outputs
+    }
+
+    /// Lanes of the longest block.
+    fn longest(&self) -> usize {
+        self.blocks.iter().map(|b| b.lines * b.vectors * self.lanes).max().unwrap_or(0)
     }
 
     /// First element of the weights of a block.
@@ -291,22 +297,28 @@ impl<T: Float> Winners<T> {
     /// If a slice is too short.
     pub fn pack(&self, item: usize, weights: &[T], packed: &mut [T]) {
         let (cut, outputs, (block, stride)) = (&self.spread, self.outputs, self.weights_block());
-        for b in &cut.blocks {
-            let len = b.lines * b.vectors * cut.lanes;
-            let first = cut.first(outputs, item, b) - cut.first(outputs, item, &cut.blocks[0]);
-            let places = cut.part(&self.spread_places, item, b);
-            let parts = packed[first..first + outputs * len].chunks_mut(block * len);
-            for (to, weights) in parts.zip(weights.chunks_exact(stride)) {
-                let n = to.len() / len;
-                for (i, place) in places.iter().enumerate() {
-                    let to = to[i..].iter_mut().step_by(len);
-                    match *place {
-                        NO_WEIGHT => to.for_each(|v| *v = T::zero()),
-                        place => to.zip(&weights[place as usize..][..n]).for_each(|(v, w)| *v = *w),
+        let base = cut.first(outputs, item, &cut.blocks[0]);
+        with_scratch(cut.longest() * block, |rows: &mut [T]| {
+            for b in &cut.blocks {
+                let len = b.lines * b.vectors * cut.lanes;
+                let first = cut.first(outputs, item, b) - base;
+                let places = cut.part(&self.spread_places, item, b);
+                let parts = packed[first..first + outputs * len].chunks_mut(block * len);
+                for (to, weights) in parts.zip(weights.chunks_exact(stride)) {
+                    for (i, place) in places.iter().enumerate() {
+                        let row = &mut rows[i * block..][..block];
+                        match *place {
+                            NO_WEIGHT => row.fill(T::zero()),
+                            place => row.copy_from_slice(&weights[place as usize..][..block]),
+                        }
                     }
+                    let size = [len, to.len() / len];
+                    let t = Transpose { from: rows.as_ptr(), from_stride: block, size, to: to.as_mut_ptr(), to_stride: len };
+                    // SAFETY: `len` rows of `block` outputs in, at most as many rows of `len` values out.
+                    unsafe { self.kernels.transpose(&t) };
                 }
             }
-        }
+        });
     }
 
     /// Elements that [`Winners::pack`] writes for an item: `packed` begins at `item` times this.
@@ -387,11 +399,11 @@ impl<T: Float> Winners<T> {
             return self.weights_at_once(images, x, d, at, sums);
         }
         let (cut, outputs, len) = (&self.sum, self.outputs, self.positions * self.outputs);
-        let bands = self.bands;
+        let (bands, most) = (self.bands, self.images.min(images.len()));
         // The longest list of winners of an output in a band.
-        let longest = (self.images * self.positions.div_ceil(bands)).next_multiple_of(LIST_STEP);
+        let longest = (most * self.positions.div_ceil(bands)).next_multiple_of(LIST_STEP);
         let lists = bands * outputs;
-        let bytes = Pieces::bytes::<T>(self.images * cut.slice)
+        let bytes = Pieces::bytes::<T>(most * cut.slice)
             + Pieces::bytes::<u32>(lists * longest)
             + Pieces::bytes::<T>(lists * longest)
             + Pieces::bytes::<u32>(lists);
@@ -400,7 +412,7 @@ impl<T: Float> Winners<T> {
             // SAFETY: the scratch memory was measured for these pieces; all bits are values of their types.
             let (slices, windows, gradients, counts) = unsafe {
                 (
-                    std::slice::from_raw_parts_mut(pieces.take::<T>(self.images * cut.slice), self.images * cut.slice),
+                    std::slice::from_raw_parts_mut(pieces.take::<T>(most * cut.slice), most * cut.slice),
                     std::slice::from_raw_parts_mut(pieces.take::<u32>(lists * longest), lists * longest),
                     std::slice::from_raw_parts_mut(pieces.take::<T>(lists * longest), lists * longest),
                     std::slice::from_raw_parts_mut(pieces.take::<u32>(lists), lists),
@@ -454,7 +466,7 @@ impl<T: Float> Winners<T> {
         let (block, width, pixels) = (&cut.blocks[0], &self.kernels.winners[cut.width], Pixels::new(outputs, &cut.windows));
         let (sums, bias) = sums.split_at_mut(cut.weights(outputs));
         assert!(d.len().min(at.len()) >= images.end * len);
-        with_scratch(self.images * cut.slice, |slices: &mut [T]| {
+        with_scratch(self.images.min(images.len()) * cut.slice, |slices: &mut [T]| {
             slices.fill(T::zero());
             for from in images.clone().step_by(self.images) {
                 let n = self.images.min(images.end - from);
@@ -569,28 +581,46 @@ impl<T: Float> Winners<T> {
     pub fn add_weights(&self, item: usize, sums: &[T], gradient: &mut [T], add: bool) {
         let (cut, outputs, (block, stride)) = (&self.sum, self.outputs, self.weights_block());
         let gradient = &mut gradient[..stride];
+        let (first, n) = (item * block, block.min(outputs - item * block));
         if !add {
             gradient.fill(T::zero());
         }
-        let (first, n) = (item * block, block.min(outputs - item * block));
-        for part in sums.chunks_exact(self.sums_len()) {
-            for s in 0..cut.slices {
-                for b in &cut.blocks {
-                    let len = b.lines * b.vectors * cut.lanes;
-                    let from = &part[cut.first(outputs, s, b) + first * len..][..n * len];
-                    for (i, place) in cut.part(&self.sum_places, s, b).iter().enumerate().filter(|(_, p)| **p != NO_WEIGHT) {
-                        let to = &mut gradient[*place as usize..][..n];
-                        to.iter_mut().zip(from[i..].iter().step_by(len)).for_each(|(g, v)| *g += *v);
+        with_scratch(cut.longest() * block, |rows: &mut [T]| {
+            rows.fill(T::zero());
+            for part in sums.chunks_exact(self.sums_len()) {
+                for s in 0..cut.slices {
+                    for b in &cut.blocks {
+                        let len = b.lines * b.vectors * cut.lanes;
+                        let from = &part[cut.first(outputs, s, b) + first * len..][..n * len];
+                        let t =
+                            Transpose { from: from.as_ptr(), from_stride: len, size: [n, len], to: rows.as_mut_ptr(), to_stride: block };
+                        // SAFETY: `n` rows of `len` values in, `len` rows of `block` values out.
+                        unsafe { self.kernels.transpose(&t) };
+                        add_rows(gradient, cut.part(&self.sum_places, s, b), rows, block);
                     }
                 }
             }
-        }
+        });
     }
 
     /// The gradient of the bias of an output, from `sums` of ranges of images.
     pub fn bias(&self, output: usize, sums: &[T]) -> T {
         let at = self.sum.weights(self.outputs) + output;
         sums.chunks_exact(self.sums_len()).map(|part| part[at]).sum()
+    }
+}
+
+vectorised! {
+    /// Adds rows of `n` values at their places.
+    fn add_rows<T: Float>(to: &mut [T], places: &[u32], rows: &[T], n: usize) {
+        for i in 0..places.len() {
+            if places[i] != NO_WEIGHT {
+                let (to, row) = (&mut to[places[i] as usize..][..n], &rows[i * n..][..n]);
+                for k in 0..n {
+                    to[k] += row[k];
+                }
+            }
+        }
     }
 }
 
