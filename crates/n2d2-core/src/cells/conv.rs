@@ -194,20 +194,13 @@ impl<T: Float> Cell<T> for Conv<T> {
             return;
         }
         let relu = f.activation.is_some_and(ActivationFn::is_relu);
-        // The kernels of a depthwise convolution leave the rest to a pass over what they have written.
-        let behind = f.epilogue.filter(|_| self.convolution.depthwise);
-        let within = f.epilogue.filter(|_| behind.is_none());
         let finish = Finish {
             bias: self.bias(),
-            affine: within.and_then(|e| e.affine).map(Affine::rows),
-            residual: within.and_then(|e| e.residual.as_ref()).map_or(&[], |r| r.part(0, r.len())),
-            relu: relu && behind.is_none(),
+            affine: f.epilogue.and_then(|e| e.affine).map(Affine::rows),
+            residual: f.epilogue.and_then(|e| e.residual.as_ref()).map_or(&[], |r| r.part(0, r.len())),
+            relu,
         };
         let written = self.convolution.sweep(item, x, weights, finish, f.output);
-        if let Some(epilogue) = behind {
-            // SAFETY: this item has just written it.
-            return written.runs().for_each(|run| unsafe { epilogue.finish(f.output, run, f.activation) });
-        }
         if let Some(activation) = f.activation.filter(|_| !relu) {
             for (start, len) in written.runs() {
                 // SAFETY: this item has just written it.

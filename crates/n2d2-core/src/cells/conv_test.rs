@@ -51,6 +51,15 @@ const CASES: &[Case] = &[
     Case(24, 24, [3, 3], [2, 2], [0, 1], [1, 1], 24, 2, [6, 7]),
     Case(40, 40, [3, 3], [2, 2], [1, 1], [1, 1], 40, 1, [39, 40]),
     Case(12, 12, [3, 3], [2, 1], [1, 1], [1, 1], 12, 2, [5, 6]),
+    // Single pixels of small images, several taken as one: the last has fewer, in parts of the outputs, in bands, in groups,
+    // of one channel, of single channels, and of one image as the gradient of a stride sees it.
+    Case(70, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 19, [1, 1]),
+    Case(40, 72, [1, 1], [1, 1], [0, 0], [1, 1], 1, 5, [4, 4]),
+    Case(130, 40, [1, 1], [1, 1], [0, 0], [1, 1], 1, 3, [7, 7]),
+    Case(12, 80, [1, 1], [1, 1], [0, 0], [1, 1], 2, 7, [2, 3]),
+    Case(1, 6, [1, 1], [1, 1], [0, 0], [1, 1], 1, 3, [2, 18]),
+    Case(18, 18, [1, 1], [1, 1], [0, 0], [1, 1], 18, 6, [3, 4]),
+    Case(20, 40, [1, 1], [2, 2], [0, 0], [1, 1], 1, 5, [1, 1]),
 ];
 
 /// Output, input gradient, weight gradient and bias gradient by the definition; tensors in logical order.
@@ -196,17 +205,22 @@ fn bits_do_not_depend_on_the_threads() {
         Case(3, 24, [3, 3], [1, 1], [1, 1], [1, 1], 1, 9, [14, 15]),
         Case(64, 200, [3, 3], [1, 1], [1, 1], [1, 1], 1, 5, [5, 4]),
         Case(128, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 1, [2, 3]),
+        Case(128, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 19, [2, 3]),
+        Case(40, 40, [3, 3], [1, 1], [1, 1], [1, 1], 40, 9, [27, 30]),
+        Case(20, 20, [3, 3], [1, 1], [1, 1], [1, 1], 20, 17, [2, 2]),
+        Case(40, 40, [5, 5], [1, 1], [2, 2], [1, 1], 40, 3, [12, 9]),
+        Case(40, 40, [3, 3], [2, 2], [1, 1], [1, 1], 40, 9, [39, 40]),
     ] {
-        let Case(c, k, [kh, kw], .., n, [h, w]) = case;
+        let Case(c, k, [kh, kw], [sh, sw], .., groups, n, [h, w]) = case;
         let single = |values: Vec<f64>| values.iter().map(|v| *v as f32).collect::<Vec<_>>();
         let results: Vec<_> = [1, 2, 4]
             .iter()
             .map(|threads| {
                 let _turn = crate::device::cpu::one_at_a_time(*threads);
                 let mut cell = Conv::<f32>::new(&config(case)).unwrap();
-                cell.params[0].assign(&single(random(k * c * kh * kw, 2))).unwrap();
+                cell.params[0].assign(&single(random(k * c / groups * kh * kw, 2))).unwrap();
                 let x = Tensor::from_vec(single(random(n * c * h * w, 1)), &[n, c, h, w]).unwrap();
-                let (y, gx) = run(&mut cell, &x, &random(n * k * h * w, 4));
+                let (y, gx) = run(&mut cell, &x, &random(n * k * h.div_ceil(sh) * w.div_ceil(sw), 4));
                 (y, gx, cell.params[0].grad_to_vec(), cell.params[1].grad_to_vec())
             })
             .collect();
@@ -270,6 +284,12 @@ fn a_sweep_normalises_adds_and_rectifies() {
             Case(6, 36, [3, 3], [2, 1], [0, 1], [1, 2], 2, 2, [8, 9]),
             Case(1, 6, [5, 5], [1, 1], [0, 0], [1, 1], 1, 1, [9, 18]),
             Case(70, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 1, [2, 3]),
+            Case(6, 64, [1, 1], [1, 1], [0, 0], [1, 1], 1, 5, [3, 5]),
+            Case(35, 35, [3, 3], [1, 1], [1, 1], [1, 1], 35, 3, [6, 5]),
+            Case(20, 20, [3, 3], [1, 1], [1, 1], [1, 1], 20, 17, [2, 2]),
+            Case(40, 40, [3, 3], [2, 2], [1, 1], [1, 1], 40, 2, [39, 40]),
+            Case(21, 21, [5, 5], [1, 1], [2, 2], [1, 1], 21, 2, [9, 11]),
+            Case(21, 21, [2, 2], [1, 1], [0, 0], [1, 1], 21, 2, [4, 4]),
         ] {
             let Case(c, k, [kh, kw], .., groups, n, [h, w]) = case;
             let single = |len: usize, key: u64| random(len, key).into_iter().map(|v| v as f32).collect::<Vec<_>>();
@@ -293,10 +313,17 @@ fn a_sweep_normalises_adds_and_rectifies() {
             let plain = output(Finish::NONE);
             let normalised: Vec<f32> = plain.iter().enumerate().map(|(i, v)| (v - rows[0][i % k]) * rows[1][i % k] + rows[2][i % k]).collect();
             let added: Vec<f32> = normalised.iter().zip(residual).map(|(v, r)| v + r).collect();
-            let rectified: Vec<f32> = added.iter().map(|v| v.max(0.0)).collect();
+            let rectify = |values: &[f32]| values.iter().map(|v| v.max(0.0)).collect::<Vec<_>>();
             assert_eq!(output(Finish { affine, ..Finish::NONE }), normalised, "{case:?} on {isa:?}");
+            assert_eq!(output(Finish { affine, relu: true, ..Finish::NONE }), rectify(&normalised), "{case:?} on {isa:?}");
             assert_eq!(output(Finish { affine, residual, ..Finish::NONE }), added, "{case:?} on {isa:?}");
-            assert_eq!(output(Finish { affine, residual, relu: true, ..Finish::NONE }), rectified, "{case:?} on {isa:?}");
+            assert_eq!(output(Finish { affine, residual, relu: true, ..Finish::NONE }), rectify(&added), "{case:?} on {isa:?}");
+            assert_eq!(output(Finish { relu: true, ..Finish::NONE }), rectify(&plain), "{case:?} on {isa:?}");
+            let broken = vec![f32::NAN; rows[0].len()];
+            let affine = Some([&rows[0][..], &rows[1], &broken]);
+            assert!(output(Finish { affine, relu: true, ..Finish::NONE }).iter().all(|v| v.is_nan()), "{case:?} on {isa:?}");
+            let plainly_added: Vec<f32> = plain.iter().zip(residual).map(|(v, r)| v + r).collect();
+            assert_eq!(output(Finish { residual, ..Finish::NONE }), plainly_added, "{case:?} on {isa:?}");
         }
     }
 }

@@ -125,7 +125,7 @@ pub(super) struct Convolution<T: Float> {
     pub(super) channels: usize,
     pub(super) outputs: usize,
     pub(super) groups: usize,
-    /// One channel and one output a group; the sweep then knows of [`Finish`] only biases and `relu`.
+    /// One channel and one output a group.
     pub(super) depthwise: bool,
     pub(super) kernels: &'static Kernels<T>,
     plan: Option<Plan>,
@@ -316,7 +316,7 @@ impl<T: Float> Convolution<T> {
         let (depthwise, geometry) = if adjoint { (&plan.depthwise_adjoint, &plan.adjoint) } else { (&plan.depthwise_sweep, &plan.sweep) };
         match depthwise {
             Some(sweep) => Phase::compute(sweep.items(), self.macs()).by_image(sweep.block),
-            None => Phase::compute(plan.n * geometry.items(), self.macs()).by_image(1),
+            None => Phase::compute(geometry.items(), self.macs()).by_image(geometry.block()),
         }
     }
 

@@ -97,6 +97,27 @@ unsafe fn store_part<S: Simd, const FULL: bool>(p: *mut S::T, n: usize, v: S::V)
     unsafe { if FULL { S::store(p, v) } else { S::store_n(p, n, v) } }
 }
 
+/// Normalises the sums of the channels from `c` on, adds what is added, rectifies them and stores them at `at`.
+#[inline(always)]
+unsafe fn finish<S: Simd, const FULL: bool>(t: &Tile<'_, S::T>, at: usize, c: usize, n: usize, sum: S::V) {
+    // SAFETY: coefficients, what is added, and the target are valid for these channels, the caller's promise.
+    unsafe {
+        let mut v = sum;
+        if !t.affine[0].is_null() {
+            let [mean, factor, bias] = t.affine.map(|row| load_part::<S, FULL>(row.add(c), n));
+            v = S::add(S::mul(S::sub(v, mean), factor), bias);
+        }
+        if !t.residual.is_null() {
+            v = S::add(v, load_part::<S, FULL>(t.residual.add(at), n));
+        }
+        if t.relu {
+            // In this order what is not a number stays that.
+            v = S::max(S::splat(S::T::default()), v);
+        }
+        store_part::<S, FULL>(t.y.add(at), n, v);
+    }
+}
+
 /// `PIXELS` pixels of any taps.
 #[inline(always)]
 unsafe fn scattered<S: Simd, const PIXELS: usize, const FULL: bool>(t: &Tile<'_, S::T>, w_stride: usize, first: usize, c: usize) {
@@ -113,8 +134,7 @@ unsafe fn scattered<S: Simd, const PIXELS: usize, const FULL: bool>(t: &Tile<'_,
             }
         }
         for i in 0..PIXELS {
-            let a = if t.relu { S::max(zero, acc[i]) } else { acc[i] };
-            store_part::<S, FULL>(t.y.add(*t.y_at.get_unchecked(first + i) + c), n, a);
+            finish::<S, FULL>(t, *t.y_at.get_unchecked(first + i) + c, c, n, acc[i]);
         }
     }
 }
@@ -150,8 +170,7 @@ unsafe fn neighbours<S: Simd, const PIXELS: usize, const STEP: usize, const FULL
             }
         }
         for i in 0..PIXELS {
-            let a = if t.relu { S::max(zero, acc[i]) } else { acc[i] };
-            store_part::<S, FULL>(t.y.add(*t.y_at.get_unchecked(first + i) + c), n, a);
+            finish::<S, FULL>(t, *t.y_at.get_unchecked(first + i) + c, c, n, acc[i]);
         }
     }
 }

@@ -7,8 +7,10 @@
 //!
 //! The gradient of a strided convolution splits the input pixels in `stride_h * stride_w` phases; within a phase the
 //! taps that contribute are the same for all pixels, so each phase is a sweep of its own.
+//!
+//! A convolution of single pixels does not know where an image ends: several small ones are taken as one image, one above the other.
 
-use super::cut::{Batch, Cut, Image};
+use super::cut::{Batch, Cut, Image, image_block};
 use super::kernels::{Kernels, Span, Tile};
 use crate::tensor::{Buffer, Float};
 use std::cell::RefCell;
@@ -19,6 +21,9 @@ const ALIASED: usize = 1024;
 
 /// Pixels of a register tile where they do.
 const ALIASED_ROWS: usize = 8;
+
+/// Pixels of the images that are taken as one: whole register tiles, which share what they read of the weights.
+const STACKED: usize = 98;
 
 /// Kernel window: pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// True if an output is made of the pixel at its place.
+    fn is_pointwise(&self) -> bool {
+        [self.kernel, self.stride] == [[1, 1]; 2] && self.padding == [0, 0]
+    }
+
     /// Output size along an axis (0 height, 1 width), or `None` if the window does not fit.
     pub fn output(&self, axis: usize, size: usize) -> Option<usize> {
         let extent = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
@@ -58,6 +68,9 @@ struct Sweep {
 /// Offsets of a convolution-like sweep over one image.
 #[derive(Debug, Clone)]
 pub struct Geometry {
+    /// Images of the batch, and how many lie one above the other in each that is meant below: a power of two.
+    images: usize,
+    stack: usize,
     source: [usize; 3],
     /// Source row and column of the local origin of the first band.
     first: [isize; 2],
@@ -167,16 +180,25 @@ impl Axis {
 
 impl Geometry {
     /// Forward: source `[h, w, c]`, target `[oh, ow, k]`.
-    pub fn forward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], batch: Batch) -> Self {
-        Self::new(&Axis::forward(window, 0, oh), &Axis::forward(window, 1, ow), [h, w, c], [oh, ow, k], batch)
+    pub fn forward(window: &Window, image: [usize; 3], full: [usize; 3], batch: Batch) -> Self {
+        let (stack, [h, w, c], [oh, ow, k]) = Self::stacked(window, image, full, &batch);
+        Self::new(&Axis::forward(window, 0, oh), &Axis::forward(window, 1, ow), [h, w, c], [oh, ow, k], stack, batch)
     }
 
     /// Gradient towards the input: source `[oh, ow, k]`, target `[h, w, c]`; the outputs of `batch` are the channels `c`.
-    pub fn backward(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], batch: Batch) -> Self {
-        Self::new(&Axis::backward(window, 0, h), &Axis::backward(window, 1, w), [oh, ow, k], [h, w, c], batch)
+    pub fn backward(window: &Window, image: [usize; 3], full: [usize; 3], batch: Batch) -> Self {
+        let (stack, [h, w, c], [oh, ow, k]) = Self::stacked(window, image, full, &batch);
+        Self::new(&Axis::backward(window, 0, h), &Axis::backward(window, 1, w), [oh, ow, k], [h, w, c], stack, batch)
     }
 
-    fn new(rows: &Axis, columns: &Axis, source: [usize; 3], target: [usize; 3], batch: Batch) -> Self {
+    /// How many images lie one above the other, and the sizes of these.
+    fn stacked(window: &Window, [h, w, c]: [usize; 3], [oh, ow, k]: [usize; 3], batch: &Batch) -> (usize, [usize; 3], [usize; 3]) {
+        let most = batch.images.max(1).next_power_of_two();
+        let stack = if window.is_pointwise() { image_block(h * w, STACKED).min(most) } else { 1 };
+        (stack, [stack * h, w, c], [stack * oh, ow, k])
+    }
+
+    fn new(rows: &Axis, columns: &Axis, source: [usize; 3], target: [usize; 3], stack: usize, batch: Batch) -> Self {
         let [h, w, c] = source;
         let [th, tw, tc] = target;
         let c_group = c / batch.groups;
@@ -192,7 +214,7 @@ impl Geometry {
             weights: every_tap * c_group * tc,
             copied: !in_place,
         };
-        let Cut { band_rows, parts } = image.cut(&batch);
+        let Cut { band_rows, parts } = image.cut(&Batch { images: batch.images.div_ceil(stack), ..batch });
         let bands = all_rows.div_ceil(band_rows).max(1);
         let (mut sweeps, mut taps) = (Vec::new(), Vec::new());
         for (a, row_taps) in rows.taps.iter().enumerate() {
@@ -229,6 +251,8 @@ impl Geometry {
             }
         }
         Geometry {
+            images: batch.images,
+            stack,
             source,
             first: [rows.first, columns.first],
             row_step: rows.step,
@@ -248,9 +272,14 @@ impl Geometry {
         }
     }
 
-    /// Items of an image.
+    /// Items of the batch.
     pub fn items(&self) -> usize {
-        self.bands * self.parts
+        self.images.div_ceil(self.stack) * self.bands * self.parts
+    }
+
+    /// Images that an item belongs to: a power of two.
+    pub fn block(&self) -> usize {
+        self.stack
     }
 
     /// All taps as `[r, s]` of the kernel, in the order of the packed weights.
@@ -326,9 +355,9 @@ impl Written {
 pub struct Finish<'a, T> {
     /// Biases to begin with, each group padded to whole blocks, or empty.
     pub bias: &'a [T],
-    /// Means, factors and biases of the outputs, `y = (y - mean) * factor + bias`, and as many values more as a block has; not for depthwise.
+    /// Means, factors and biases of the outputs, `y = (y - mean) * factor + bias`, and as many values more as a block has.
     pub affine: Option<[&'a [T]; 3]>,
-    /// What is added, laid out as the target, or empty; not for depthwise.
+    /// What is added, laid out as the target, or empty.
     pub residual: &'a [T],
     /// Store `max(y, 0)`.
     pub relu: bool,
@@ -367,7 +396,7 @@ pub struct Job<'a, T: Float> {
 unsafe impl<T: Float> Sync for Job<'_, T> {}
 
 impl<T: Float> Job<'_, T> {
-    /// Computes an item: of image `item / items`, the parts of the outputs one after the other, each in all bands.
+    /// Computes an item: of an image, the parts of the outputs one after the other, each in all bands.
     ///
     /// # Safety
     /// `y` must have room for the whole target; no other thread may touch what this item writes.
@@ -379,28 +408,35 @@ impl<T: Float> Job<'_, T> {
         let Finish { bias, affine, residual, .. } = self.finish;
         let (outputs, block) = (self.groups * self.k_group, self.kernels.width(self.k_group).block);
         let padded = if self.depthwise { outputs } else { self.groups * self.k_group.next_multiple_of(block) };
+        let items = g.bands * g.parts;
+        let (image, part, band) = (item / items, item % items / g.bands, item % g.bands);
+        // The last image has fewer rows if the batch ends inside.
+        let stacked = g.stack.min(g.images - image * g.stack);
+        let end = image * g.target_len + stacked * (g.target_len / g.stack);
         assert!(bias.is_empty() || bias.len() >= padded);
-        assert!(affine.is_none_or(|rows| !self.depthwise && rows.iter().all(|row| row.len() + 1 >= outputs + block)));
-        assert!(residual.is_empty() || (!self.depthwise && residual.len() >= (item / g.items() + 1) * g.target_len));
-        let (image, part, band) = (item / g.items(), item % g.items() / g.bands, item % g.bands);
+        assert!(affine.is_none_or(|rows| rows.iter().all(|row| row.len() + 1 >= outputs + block)));
+        assert!(residual.is_empty() || residual.len() >= end);
         let blocks = self.groups * self.blocks();
         let blocks = part * blocks / g.parts..(part + 1) * blocks / g.parts;
         let [h, w, c] = g.source;
-        let source = &self.x[image * h * w * c..][..h * w * c];
+        let source = &self.x[image * h * w * c..][..stacked * (h / g.stack) * w * c];
         let start = image * g.target_len + band * g.band_target;
-        let len = g.band_target.min((image + 1) * g.target_len - start);
+        if start >= end {
+            return Written::whole(end, 0);
+        }
+        let len = g.band_target.min(end - start);
         // SAFETY: `start` lies inside the target.
         let y = unsafe { self.y.add(start) };
         let residual = residual.get(start..).filter(|r| !r.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr);
         if g.in_place {
             let at = ((band * g.band_rows * g.row_step) as isize + g.first[0]) as usize * w * c + g.first[1] as usize * c;
             // SAFETY: no tap leaves the source.
-            unsafe { self.sweep(source.as_ptr().add(at), y, residual, band, &blocks) };
+            unsafe { self.sweep(source.as_ptr().add(at), y, residual, band, stacked, &blocks) };
         } else {
             with_scratch(g.local_rows * g.local_width * c, |local: &mut [T]| {
                 g.copy_band(source, band, local);
                 // SAFETY: the local band holds every tap of its pixels.
-                unsafe { self.sweep(local.as_ptr(), y, residual, band, &blocks) };
+                unsafe { self.sweep(local.as_ptr(), y, residual, band, stacked, &blocks) };
             });
         }
         if g.parts == 1 {
@@ -421,11 +457,12 @@ impl<T: Float> Job<'_, T> {
         group * self.k_group + b * self.kernels.width(self.k_group).block
     }
 
-    unsafe fn sweep(&self, x: *const T, y: *mut T, residual: *const T, band: usize, part: &Range<usize>) {
+    unsafe fn sweep(&self, x: *const T, y: *mut T, residual: *const T, band: usize, stacked: usize, part: &Range<usize>) {
         let g = self.geometry;
         let width = self.kernels.width(self.k_group);
         for sweep in &g.sweeps {
-            let rows = if g.bands == 1 { sweep.rows } else { sweep.rows.saturating_sub(band * g.band_rows).min(g.band_rows) };
+            let rows = sweep.rows / g.stack * stacked;
+            let rows = if g.bands == 1 { rows } else { rows.saturating_sub(band * g.band_rows).min(g.band_rows) };
             let n = rows * sweep.columns;
             if n == 0 {
                 continue;
@@ -439,8 +476,8 @@ impl<T: Float> Job<'_, T> {
                 y_at: &sweep.y_at[..n],
                 cols: self.groups,
                 bias: if self.finish.bias.is_empty() { std::ptr::null() } else { self.finish.bias.as_ptr() },
-                affine: [std::ptr::null(); 3],
-                residual: std::ptr::null(),
+                affine: self.finish.affine.map_or([std::ptr::null(); 3], |rows| rows.map(<[T]>::as_ptr)),
+                residual,
                 relu: self.finish.relu,
             };
             if self.depthwise {
@@ -464,7 +501,7 @@ impl<T: Float> Job<'_, T> {
                         y: y.add(first),
                         cols: width.block.min(self.k_group - b * width.block),
                         bias: if base.bias.is_null() { base.bias } else { base.bias.add(k * width.block) },
-                        affine: self.finish.affine.map_or(base.affine, |rows| rows.map(|row| row.as_ptr().add(first))),
+                        affine: base.affine.map(|row| if row.is_null() { row } else { row.add(first) }),
                         residual: if residual.is_null() { residual } else { residual.add(first) },
                         ..base
                     };

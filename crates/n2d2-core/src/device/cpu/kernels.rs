@@ -19,6 +19,7 @@ use super::simd::Simd;
 use super::winners::kernels as winners;
 use super::winograd::transform::Transforms;
 use crate::tensor::Float;
+use num_traits::Float as _;
 use std::ops::Range;
 pub use table::{kernels_f32, kernels_f32_of, kernels_f64};
 
@@ -305,6 +306,9 @@ unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t:
                 }
             }
         }
+        if !t.affine[0].is_null() && t.residual.is_null() && t.cols == NV * S::LANES {
+            return normalise::<S, ROWS, NV>(t, &acc);
+        }
         if !t.affine[0].is_null() {
             for v in 0..NV {
                 let [mean, factor, bias] = [0, 1, 2].map(|i| S::load(t.affine[i].add(v * S::LANES)));
@@ -347,6 +351,23 @@ unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t:
                 }
             }
             store_columns::<S>((&raw const rows).cast(), NV * S::LANES, t);
+        }
+    }
+}
+
+/// Normalises, rectifies and stores whole rows: what is stored at once leaves its register to the next value.
+#[inline(always)]
+unsafe fn normalise<S: Simd, const ROWS: usize, const NV: usize>(t: &Tile<'_, S::T>, acc: &[[S::V; NV]; ROWS]) {
+    // SAFETY: whole blocks of coefficients, and room for a block at each `y_at`, the caller's promise.
+    unsafe {
+        let least = S::splat(if t.relu { S::T::default() } else { S::T::neg_infinity() });
+        for v in 0..NV {
+            let [mean, factor, bias] = t.affine.map(|row| S::load(row.add(v * S::LANES)));
+            for i in 0..ROWS {
+                let y = S::add(S::mul(S::sub(acc[i][v], mean), factor), bias);
+                // In this order what is not a number stays that.
+                S::store(t.y.add(*t.y_at.get_unchecked(i) + v * S::LANES), S::max(least, y));
+            }
         }
     }
 }

@@ -94,7 +94,7 @@ impl Case {
             depthwise: false,
         };
         // From the last item to the first: what an item writes too far would overwrite the one behind it.
-        for item in (0..images * geometry.items()).rev() {
+        for item in (0..geometry.items()).rev() {
             // SAFETY: the target has room for all images, and only this thread writes it.
             unsafe { job.run(item) };
         }

@@ -33,7 +33,6 @@ pub(crate) struct Values<'a, T> {
     pub(crate) x: &'a [T],
     /// `[tap][channel]`
     pub(crate) w: &'a [T],
-    /// Biases and `relu`; nothing else.
     pub(crate) finish: Finish<'a, T>,
     pub(crate) y: *mut T,
 }
@@ -94,7 +93,9 @@ impl Sweep {
         let (source, target) = (height * width * c, out_height * out_width * c);
         let x = &v.x[image * source..][..images * source];
         let Finish { bias, affine, residual, relu } = v.finish;
-        assert!(v.w.len() >= 9 * c && (bias.is_empty() || bias.len() >= c) && affine.is_none() && residual.is_empty());
+        assert!(v.w.len() >= 9 * c && (bias.is_empty() || bias.len() >= c));
+        assert!(affine.is_none_or(|rows| rows.iter().all(|row| row.len() >= c)));
+        assert!(residual.is_empty() || residual.len() >= (image + images) * target);
         // SAFETY: the caller's promise; all rows lie inside the images `x` and those of the target.
         unsafe {
             kernels.depthwise_rows(&Rows {
@@ -111,6 +112,8 @@ impl Sweep {
                 y: v.y.add(image * target),
                 w: v.w.as_ptr(),
                 bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },
+                affine: affine.map_or([std::ptr::null(); 3], |rows| rows.map(<[T]>::as_ptr)),
+                residual: if residual.is_empty() { std::ptr::null() } else { residual.as_ptr().add(image * target) },
                 relu,
             });
         }

@@ -7,6 +7,7 @@
 use super::{load_part, store_part};
 use crate::device::cpu::simd::Simd;
 use crate::tensor::Float;
+use num_traits::Float as _;
 
 /// Which sweep it is; sizes of the source and of the target are `[rows, columns]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub(crate) struct Rows<T> {
     pub(super) w: *const T,
     /// Biases, or null.
     pub(super) bias: *const T,
+    /// Means, factors and biases that the sums are then normalised by, or null.
+    pub(super) affine: [*const T; 3],
+    /// What is then added, laid out as the target, or null.
+    pub(super) residual: *const T,
     /// Store `max(y, 0)`.
     pub(super) relu: bool,
 }
@@ -103,26 +108,36 @@ impl<T: Float, const N: usize> Walk<T, N> {
 struct Lanes<S: Simd> {
     w: [S::V; 9],
     bias: S::V,
+    affine: [S::V; 3],
+    /// What an output is at least.
+    least: S::V,
     zero: S::V,
-    relu: bool,
     /// Channels of the vector.
     n: usize,
 }
 
 impl<S: Simd> Lanes<S> {
+    /// Finishes a sum and stores it.
     #[inline(always)]
-    unsafe fn store<const FULL: bool>(&self, y: *mut S::T, v: S::V) {
-        // SAFETY: a whole vector, or `n` elements, are writable, the caller's promise.
+    unsafe fn store<const FULL: bool, const AFFINE: bool>(&self, t: &Rows<S::T>, y: *mut S::T, sum: S::V) {
+        // SAFETY: a whole vector, or `n` elements, are writable, and readable at the same place of what is added, the caller's promise.
         unsafe {
-            let v = if self.relu { S::max(self.zero, v) } else { v };
-            store_part::<S, FULL>(y, self.n, v);
+            let mut v = sum;
+            if AFFINE {
+                v = S::add(S::mul(S::sub(v, self.affine[0]), self.affine[1]), self.affine[2]);
+            }
+            if !t.residual.is_null() {
+                v = S::add(v, load_part::<S, FULL>(t.residual.offset(y.offset_from(t.y)), self.n));
+            }
+            // In this order what is not a number stays that.
+            store_part::<S, FULL>(y, self.n, S::max(self.least, v));
         }
     }
 }
 
 /// `R` rows of outputs from `y` on, `row` values apart, of a step of one; `IN` is `R + 2`.
 #[inline(always)]
-unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
+unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool, const AFFINE: bool>(
     t: &Rows<S::T>,
     l: &Lanes<S>,
     mut x: Walk<S::T, IN>,
@@ -147,7 +162,7 @@ unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
             }
             if column >= hidden {
                 for r in 0..R {
-                    l.store::<FULL>(y.wrapping_add(r * row), first[r]);
+                    l.store::<FULL, AFFINE>(t, y.wrapping_add(r * row), first[r]);
                 }
                 y = y.wrapping_add(t.region.channels);
             }
@@ -155,7 +170,7 @@ unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
         }
         for sums in [first, second].iter().take(t.region.padding[1]) {
             for r in 0..R {
-                l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
+                l.store::<FULL, AFFINE>(t, y.wrapping_add(r * row), sums[r]);
             }
             y = y.wrapping_add(t.region.channels);
         }
@@ -164,7 +179,7 @@ unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
 
 /// The same for a step of two; `IN` is `2 * R + 1`.
 #[inline(always)]
-unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
+unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool, const AFFINE: bool>(
     t: &Rows<S::T>,
     l: &Lanes<S>,
     mut x: Walk<S::T, IN>,
@@ -199,7 +214,7 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
                     sums[r] = S::fma(last[2 * r + k], l.w[3 * k + 2], sums[r]);
                     next[r] = S::fma(last[2 * r + k], l.w[3 * k], next[r]);
                 }
-                l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
+                l.store::<FULL, AFFINE>(t, y.wrapping_add(r * row), sums[r]);
             }
             y = y.wrapping_add(t.region.channels);
             sums = next;
@@ -210,7 +225,7 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
                 for k in 0..3 {
                     sums[r] = S::fma(middle[2 * r + k], l.w[3 * k + 1], sums[r]);
                 }
-                l.store::<FULL>(y.wrapping_add(r * row), sums[r]);
+                l.store::<FULL, AFFINE>(t, y.wrapping_add(r * row), sums[r]);
             }
         }
     }
@@ -218,7 +233,12 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
 
 /// The adjoint of a step of two: an even row of the target, and with `ODD` also the next.
 #[inline(always)]
-unsafe fn half<S: Simd, const ODD: bool, const FULL: bool>(t: &Rows<S::T>, l: &Lanes<S>, mut x: Walk<S::T, 2>, y: *mut S::T) {
+unsafe fn half<S: Simd, const ODD: bool, const FULL: bool, const AFFINE: bool>(
+    t: &Rows<S::T>,
+    l: &Lanes<S>,
+    mut x: Walk<S::T, 2>,
+    y: *mut S::T,
+) {
     // SAFETY: as `step_one`.
     unsafe {
         let row = t.region.target[1] * t.region.channels;
@@ -228,16 +248,16 @@ unsafe fn half<S: Simd, const ODD: bool, const FULL: bool>(t: &Rows<S::T>, l: &L
         for column in 1..=t.region.source[1] {
             let next = if column < t.region.source[1] { x.next::<S, FULL>(l.n) } else { [l.zero; 2] };
             let odd = 2 * column <= t.region.target[1];
-            l.store::<FULL>(y, S::fma(here[0], w[0], l.bias));
+            l.store::<FULL, AFFINE>(t, y, S::fma(here[0], w[0], l.bias));
             if odd {
-                l.store::<FULL>(y.wrapping_add(t.region.channels), S::fma(next[0], w[2], S::fma(here[0], w[1], l.bias)));
+                l.store::<FULL, AFFINE>(t, y.wrapping_add(t.region.channels), S::fma(next[0], w[2], S::fma(here[0], w[1], l.bias)));
             }
             if ODD {
                 let y = y.wrapping_add(row);
-                l.store::<FULL>(y, S::fma(here[1], w[4], S::fma(here[0], w[3], l.bias)));
+                l.store::<FULL, AFFINE>(t, y, S::fma(here[1], w[4], S::fma(here[0], w[3], l.bias)));
                 if odd {
                     let upper = S::fma(next[0], w[6], S::fma(here[0], w[5], l.bias));
-                    l.store::<FULL>(y.wrapping_add(t.region.channels), S::fma(next[1], w[8], S::fma(here[1], w[7], upper)));
+                    l.store::<FULL, AFFINE>(t, y.wrapping_add(t.region.channels), S::fma(next[1], w[8], S::fma(here[1], w[7], upper)));
                 }
             }
             y = y.wrapping_add(2 * t.region.channels);
@@ -247,14 +267,18 @@ unsafe fn half<S: Simd, const ODD: bool, const FULL: bool>(t: &Rows<S::T>, l: &L
 }
 
 #[inline(always)]
-unsafe fn channels<S: Simd, const FULL: bool>(t: &Rows<S::T>, c: usize) {
+unsafe fn channels<S: Simd, const FULL: bool, const AFFINE: bool>(t: &Rows<S::T>, c: usize) {
     // SAFETY: `channels - c` channels are valid, the caller's promise.
     unsafe {
         let n = t.region.channels - c;
         let zero = S::splat(S::T::default());
         let zeros = [S::T::default(); 16];
         let bias = if t.bias.is_null() { zero } else { load_part::<S, FULL>(t.bias.add(c), n) };
-        let mut l = Lanes::<S> { w: [zero; 9], bias, zero, relu: t.relu, n };
+        let least = S::splat(if t.relu { S::T::default() } else { S::T::neg_infinity() });
+        let mut l = Lanes::<S> { w: [zero; 9], bias, affine: [zero; 3], least, zero, n };
+        if AFFINE {
+            l.affine = t.affine.map(|row| load_part::<S, FULL>(row.add(c), n));
+        }
         for k in 0..9 {
             l.w[k] = load_part::<S, FULL>(t.w.add(k * t.region.channels + c), n);
         }
@@ -279,12 +303,12 @@ unsafe fn channels<S: Simd, const FULL: bool>(t: &Rows<S::T>, c: usize) {
                     };
                 }
                 match (t.step, both) {
-                    (Step::One, true) => step_one::<S, 2, 4, FULL>(t, &l, walk!(), y),
-                    (Step::One, false) => step_one::<S, 1, 3, FULL>(t, &l, walk!(), y),
-                    (Step::Two, true) => step_two::<S, 2, 5, FULL>(t, &l, walk!(), y),
-                    (Step::Two, false) => step_two::<S, 1, 3, FULL>(t, &l, walk!(), y),
-                    (Step::Half, true) => half::<S, true, FULL>(t, &l, walk!(), y),
-                    (Step::Half, false) => half::<S, false, FULL>(t, &l, walk!(), y),
+                    (Step::One, true) => step_one::<S, 2, 4, FULL, AFFINE>(t, &l, walk!(), y),
+                    (Step::One, false) => step_one::<S, 1, 3, FULL, AFFINE>(t, &l, walk!(), y),
+                    (Step::Two, true) => step_two::<S, 2, 5, FULL, AFFINE>(t, &l, walk!(), y),
+                    (Step::Two, false) => step_two::<S, 1, 3, FULL, AFFINE>(t, &l, walk!(), y),
+                    (Step::Half, true) => half::<S, true, FULL, AFFINE>(t, &l, walk!(), y),
+                    (Step::Half, false) => half::<S, false, FULL, AFFINE>(t, &l, walk!(), y),
                 }
                 i += 2;
             }
@@ -298,7 +322,14 @@ pub(super) unsafe fn rows<S: Simd>(t: &Rows<S::T>) {
     let mut c = 0;
     while c < t.region.channels {
         // SAFETY: the caller's promise.
-        unsafe { if t.region.channels - c >= S::LANES { channels::<S, true>(t, c) } else { channels::<S, false>(t, c) } }
+        unsafe {
+            match (t.region.channels - c >= S::LANES, !t.affine[0].is_null()) {
+                (true, false) => channels::<S, true, false>(t, c),
+                (true, true) => channels::<S, true, true>(t, c),
+                (false, false) => channels::<S, false, false>(t, c),
+                (false, true) => channels::<S, false, true>(t, c),
+            }
+        }
         c += S::LANES;
     }
 }
