@@ -311,7 +311,9 @@ unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t:
         }
         if !t.affine[0].is_null() {
             for v in 0..NV {
-                let [mean, factor, bias] = [0, 1, 2].map(|i| S::load(t.affine[i].add(v * S::LANES)));
+                let mean = S::load(t.affine[0].add(v * S::LANES));
+                let factor = S::load(t.affine[1].add(v * S::LANES));
+                let bias = S::load(t.affine[2].add(v * S::LANES));
                 for row in &mut acc {
                     row[v] = S::add(S::mul(S::sub(row[v], mean), factor), bias);
                 }
@@ -362,7 +364,10 @@ unsafe fn normalise<S: Simd, const ROWS: usize, const NV: usize>(t: &Tile<'_, S:
     unsafe {
         let least = S::splat(if t.relu { S::T::default() } else { S::T::neg_infinity() });
         for v in 0..NV {
-            let [mean, factor, bias] = t.affine.map(|row| S::load(row.add(v * S::LANES)));
+            // Not by `map`, which is not inlined: its closure would be compiled without the features of the kernel.
+            let mean = S::load(t.affine[0].add(v * S::LANES));
+            let factor = S::load(t.affine[1].add(v * S::LANES));
+            let bias = S::load(t.affine[2].add(v * S::LANES));
             for i in 0..ROWS {
                 let y = S::add(S::mul(S::sub(acc[i][v], mean), factor), bias);
                 // In this order what is not a number stays that.

@@ -277,7 +277,9 @@ unsafe fn channels<S: Simd, const FULL: bool, const AFFINE: bool>(t: &Rows<S::T>
         let least = S::splat(if t.relu { S::T::default() } else { S::T::neg_infinity() });
         let mut l = Lanes::<S> { w: [zero; 9], bias, affine: [zero; 3], least, zero, n };
         if AFFINE {
-            l.affine = t.affine.map(|row| load_part::<S, FULL>(row.add(c), n));
+            for i in 0..3 {
+                l.affine[i] = load_part::<S, FULL>(t.affine[i].add(c), n);
+            }
         }
         for k in 0..9 {
             l.w[k] = load_part::<S, FULL>(t.w.add(k * t.region.channels + c), n);

@@ -204,7 +204,11 @@ unsafe fn output_vector<S: Simd, const N: usize, const FULL: bool>(t: &OutputTil
         let load = |p: *const S::T| if FULL { S::load(p) } else { S::load_n(p, n) };
         let bias = if t.bias.is_null() { zero } else { load(t.bias.add(k)) };
         let normalises = !t.affine[0].is_null();
-        let [mean, factor, shift] = if normalises { t.affine.map(|row| load(row.add(k))) } else { [zero; 3] };
+        // Not by `map`, which is not inlined: its closure would be compiled without the features of the kernel.
+        let (mut mean, mut factor, mut shift) = (zero, zero, zero);
+        if normalises {
+            (mean, factor, shift) = (load(t.affine[0].add(k)), load(t.affine[1].add(k)), load(t.affine[2].add(k)));
+        }
         for i in 0..N - 2 {
             if i >= t.inside[0] {
                 break;
