@@ -11,11 +11,12 @@
 //! Source: ONNX operator `Conv`; sub-sampling and mapping as N2D2.
 
 use super::convolution::{Convolution, pairs};
-use super::epilogue::Affine;
+use super::epilogue::{Affine, Leading};
 use super::winners::WinnersPass;
 use super::{Cell, Frame, Param, Phase, Statistics};
 use crate::activation::ActivationFn;
 use crate::config::Config;
+use crate::device::cpu::depthwise::{Pair, Values};
 use crate::device::cpu::{Finish, Kernels};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, Tensor, dims4};
@@ -42,6 +43,8 @@ pub struct Conv<T: Float> {
     unsampled: Option<Tensor<T>>,
     /// For gradients of chosen outputs.
     winners: Option<WinnersPass<T>>,
+    /// With what leads, for its shapes of input and output.
+    pair: Option<(Vec<usize>, [usize; 4], Pair)>,
 }
 
 impl<T: Float> Conv<T> {
@@ -54,7 +57,7 @@ impl<T: Float> Conv<T> {
         config.only(KEYS)?;
         let (convolution, params) = Convolution::of_cell(config, false, kernels)?;
         let sub_sample = config.pair_or("sub_sample_dims", Some([1, 1]), 1)?;
-        Ok(Conv { convolution, sub_sample, params, unsampled: None, winners: None })
+        Ok(Conv { convolution, sub_sample, params, unsampled: None, winners: None, pair: None })
     }
 
     fn is_sub_sampled(&self) -> bool {
@@ -80,10 +83,19 @@ impl<T: Float> Conv<T> {
     }
 
     fn prepare(&mut self, f: &Frame<'_, T>) -> Result<[usize; 4]> {
-        let [n, _, h, w] = dims4(f.inputs[0].shape());
+        let leading = f.epilogue.and_then(|e| e.leading);
+        let [n, _, h, w] = leading.map_or_else(|| dims4(f.inputs[0].shape()), |l| l.shape);
         let full = self.full_size(f.name, h, w)?;
         self.convolution.prepare(f.name, n, [h, w], full)?;
         Ok([n, self.convolution.outputs, full[0], full[1]])
+    }
+
+    /// The phase of a pass with what leads.
+    fn begin_pair(&mut self, leading: &Leading<T>, input: &[usize]) -> Phase {
+        let kept = self.pair.take().filter(|(from, to, _)| from == input && *to == leading.shape);
+        let make = || (input.to_vec(), leading.shape, Pair::new(&leading.sweep, self.convolution.outputs));
+        let (_, _, pair) = self.pair.insert(kept.unwrap_or_else(make));
+        Phase::compute(pair.items(), pair.macs()).by_image(1)
     }
 
     fn bias(&self) -> &[T] {
@@ -158,6 +170,24 @@ impl<T: Float> Cell<T> for Conv<T> {
         !self.is_sub_sampled()
     }
 
+    fn leading(&self, input: &[usize]) -> Option<Leading<T>> {
+        let [n, c, h, w] = dims4(input);
+        let full = self.full_size("", h, w).ok().filter(|_| !self.is_sub_sampled())?;
+        Some(Leading {
+            sweep: self.convolution.leading(n, [h, w], full)?,
+            weights: self.params[0].value.part(0, self.params[0].layout.len).to_vec(),
+            bias: self.bias().to_vec(),
+            affine: None,
+            relu: false,
+            shape: [n, c, full[0], full[1]],
+        })
+    }
+
+    fn takes_leading(&self, input: &[usize]) -> bool {
+        let [n, _, h, w] = dims4(input);
+        !self.is_sub_sampled() && self.convolution.takes_leading(n, [h, w])
+    }
+
     fn takes_winners(&self, inputs: &[&[usize]], output: &[usize]) -> bool {
         let [_, _, oh, ow] = dims4(output);
         !self.is_sub_sampled() && WinnersPass::pays(&self.convolution, inputs[0], [oh, ow])
@@ -172,6 +202,9 @@ impl<T: Float> Cell<T> for Conv<T> {
             && let Some(phases) = self.convolution.winograd_begin(&self.params[0])
         {
             return Ok(phases);
+        }
+        if let Some(leading) = f.epilogue.and_then(|e| e.leading) {
+            return Ok(vec![self.begin_pair(leading, f.inputs[0].shape())]);
         }
         let mut phases = vec![self.convolution.sweeping()];
         if self.is_sub_sampled() {
@@ -200,7 +233,17 @@ impl<T: Float> Cell<T> for Conv<T> {
             residual: f.epilogue.and_then(|e| e.residual.as_ref()).map_or(&[], |r| r.part(0, r.len())),
             relu,
         };
-        let written = self.convolution.sweep(item, x, weights, finish, f.output);
+        let written = match (f.epilogue.and_then(|e| e.leading), &self.pair) {
+            (Some(l), Some((_, _, pair))) => {
+                let affine = l.affine.as_ref().map(Affine::rows);
+                let first = Finish { bias: &l.bias, affine, relu: l.relu, ..Finish::NONE };
+                let values = Values { x: x.part(0, x.len()), w: &l.weights, finish: first, y: std::ptr::null_mut() };
+                let w = weights.value.part(0, weights.layout.len);
+                // SAFETY: the output has the shape of the pass; items write rows of their own.
+                unsafe { pair.run(self.convolution.kernels, item, &values, w, finish, f.output.as_ptr()) }
+            }
+            _ => self.convolution.sweep(item, x, weights, finish, f.output),
+        };
         if let Some(activation) = f.activation.filter(|_| !relu) {
             for (start, len) in written.runs() {
                 // SAFETY: this item has just written it.
@@ -288,6 +331,8 @@ impl<T: Float> Cell<T> for Conv<T> {
     fn statistics(&self, inputs: &[&[usize]], output: &[usize]) -> Statistics {
         let ([_, _, h, w], [_, _, oh, ow]) = (dims4(inputs[0]), dims4(output));
         let full = self.full_size("Conv", h, w).unwrap_or([oh, ow]);
+        // What leads may change the size of the image in front of it.
+        let ([h, w], full) = if self.convolution.window.is_pointwise() && !self.is_sub_sampled() { ([oh, ow], [oh, ow]) } else { ([h, w], full) };
         let (pairs, taps): (usize, usize) = (pairs(&self.params[0]), self.convolution.window.kernel.iter().product());
         let macs = pairs * self.convolution.taps_inside([h, w], full);
         let bias = self.params.get(1).map_or(0, Param::len);

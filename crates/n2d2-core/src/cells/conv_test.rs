@@ -328,6 +328,72 @@ fn a_sweep_normalises_adds_and_rectifies() {
     }
 }
 
+/// A depthwise convolution and the one behind it, as one sweep, give the bits of both, one after the other.
+#[test]
+fn a_pair_is_its_convolutions_one_by_one() {
+    for isa in isas() {
+        for (c, k, step, n, [h, w], relu) in [
+            (40, 70, 1, 3, [23, 21], true),
+            (33, 32, 2, 2, [31, 45], false),
+            (96, 150, 1, 1, [30, 29], true),
+            (16, 6, 2, 1, [47, 50], true),
+            (300, 20, 1, 1, [7, 64], false),
+        ] {
+            let single = |len: usize, key: u64| random(len, key).into_iter().map(|v| v as f32).collect::<Vec<_>>();
+            let first = Case(c, c, [3, 3], [step; 2], [1, 1], [1, 1], c, n, [h, w]);
+            let second = Case(c, k, [1, 1], [1, 1], [0, 0], [1, 1], 1, n, [h.div_ceil(step), w.div_ceil(step)]);
+            let [first, mut second] = [first, second].map(|case| {
+                let mut cell = Conv::<f32>::with_kernels(&config(case), kernels_f32_of(isa)).unwrap();
+                for (i, p) in cell.params.iter_mut().enumerate() {
+                    p.assign(&single(p.len(), 2 + i as u64)).unwrap();
+                }
+                cell
+            });
+            let x = Tensor::from_vec(single(n * c * h * w, 1), &[n, c, h, w]).unwrap().to_channels_last();
+            let [oh, ow] = first.full_size("", h, w).unwrap();
+            let coefficients = |channels: usize| {
+                let rows: [Vec<f32>; 3] = [4, 5, 6].map(|key| single(channels, key));
+                Affine::new(rows.each_ref().map(Vec::as_slice))
+            };
+            let (affine, behind) = (coefficients(c), coefficients(k));
+            let residual = single(n * oh * ow * k, 7);
+            let finish = Finish { bias: &[], affine: Some(behind.rows()), residual: &residual, relu: true };
+            let mut leading = first.leading(&[n, c, h, w]).unwrap();
+            leading.relu = relu;
+            let sweep = |cell: &mut Conv<f32>, x: &Tensor<f32>, finish: Finish<'_, f32>| {
+                let [n, _, h, w] = dims4(x.shape());
+                let full = cell.full_size("", h, w).unwrap();
+                cell.convolution.prepare("", n, [h, w], full).unwrap();
+                let y = Tensor::uninit(&[n, cell.convolution.outputs, full[0], full[1]]);
+                for item in 0..cell.convolution.sweeping().items {
+                    cell.convolution.sweep(item, x, &cell.params[0], Finish { bias: cell.bias(), ..finish }, &y);
+                }
+                y
+            };
+            let mut first = first;
+            let between = sweep(&mut first, &x, Finish { affine: Some(affine.rows()), relu, ..Finish::NONE });
+            let expected = sweep(&mut second, &between, finish);
+            let pair = Pair::new(&leading.sweep, k);
+            let y = Tensor::uninit(expected.shape());
+            let bias = first.bias().to_vec();
+            let values =
+                || Values { x: x.part(0, x.len()), w: &leading.weights, finish: Finish { bias: &bias, affine: Some(affine.rows()), relu, ..Finish::NONE }, y: std::ptr::null_mut() };
+            let weights = second.params[0].value.part(0, second.params[0].layout.len);
+            let mut written = 0;
+            for item in 0..pair.items() {
+                let finish = Finish { bias: second.bias(), ..finish };
+                // SAFETY: the target has the shape of both, and only this thread writes it.
+                let part = unsafe { pair.run(kernels_f32_of(isa), item, &values(), weights, finish, y.as_ptr()) };
+                for (start, len) in part.runs() {
+                    assert_eq!(start, written);
+                    written += len;
+                }
+            }
+            assert!(written == y.len() && y.part(0, written) == expected.part(0, written), "{c} -> {k}, {h}x{w} on {isa:?}");
+        }
+    }
+}
+
 /// The items of a single image write parts of the outputs, to which each applies the activation.
 #[test]
 fn an_activation_reaches_every_part_of_a_single_image() {

@@ -304,6 +304,16 @@ impl<T: Float> Convolution<T> {
         }
     }
 
+    /// A sweep that the convolution behind this one can compute, from images `[h, w]` to `[oh, ow]`.
+    pub(super) fn leading(&self, n: usize, [h, w]: [usize; 2], full: [usize; 2]) -> Option<depthwise::Sweep> {
+        self.depthwise.then(|| depthwise::Sweep::forward(&self.window, n, [h, w, self.channels], full)).flatten()
+    }
+
+    /// True if it computes faster itself what a depthwise convolution does in front of it.
+    pub(super) fn takes_leading(&self, n: usize, [h, w]: [usize; 2]) -> bool {
+        self.window.is_pointwise() && self.groups == 1 && depthwise::Pair::pays(n, [h, w, self.channels], self.outputs)
+    }
+
     /// The phases of a sweep by Winograd's algorithm, or `None` where the direct one is better.
     pub(super) fn winograd_begin(&mut self, weights: &Param<T>) -> Option<Vec<Phase>> {
         let plan = self.plan.as_ref().filter(|_| self.groups == 1)?;

@@ -1,9 +1,10 @@
-//! What a cell does to its output beyond its own arithmetic, in test mode, while the values are in the first cache.
+//! What a cell does beyond its own arithmetic, in test mode, while the values are in a cache: to its output, and to its input.
 //!
 //! A network in test mode needs no output of a convolution that only a normalisation reads, nor that of the normalisation
 //! if only a sum with a shortcut reads it. The cell that makes the values then finishes them, with the very operations of
 //! the cells behind it in their order, so that the bits are those of the cells one by one.
 
+use crate::device::cpu::depthwise::Sweep;
 use crate::tensor::{Float, Tensor};
 
 /// Values that coefficients are repeated to, so that few channels fill vectors too, and vectors read behind their end.
@@ -40,10 +41,26 @@ pub enum Fold<T> {
     Sum,
 }
 
-/// What a cell does to its output before its activation.
+/// A depthwise convolution that the convolution of single pixels behind it computes for itself.
+pub struct Leading<T> {
+    pub(super) sweep: Sweep,
+    /// Weights, and biases or none.
+    pub(super) weights: Vec<T>,
+    pub(super) bias: Vec<T>,
+    /// What scales and shifts its outputs.
+    pub affine: Option<Affine<T>>,
+    /// True if a rectifier follows.
+    pub relu: bool,
+    /// Shape of its output.
+    pub(super) shape: [usize; 4],
+}
+
+/// What a cell does beside: to its output before its activation, and in front of everything else.
 pub struct Epilogue<'a, T: Float> {
     /// First, what scales and shifts channels.
     pub affine: Option<&'a Affine<T>>,
     /// Then, what is added: of the shape of the output.
     pub residual: Option<Tensor<T>>,
+    /// What is computed of the input before; the input of the pass is then that of the cell in front.
+    pub leading: Option<&'a Leading<T>>,
 }

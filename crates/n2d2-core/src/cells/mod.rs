@@ -14,7 +14,7 @@ mod strided;
 mod winners;
 mod winograd;
 
-pub use epilogue::{Affine, Epilogue, Fold};
+pub use epilogue::{Affine, Epilogue, Fold, Leading};
 pub(crate) use factors::Factors;
 pub(crate) use frame::Parts;
 pub use frame::{Frame, Inputs, Phase, Saved, Scope, SharedMut};
@@ -68,6 +68,18 @@ pub trait Cell<T: Float>: Send + Sync {
 
     /// True if the cell can do to its output what the cells behind it do, if they [fold](Cell::fold): see [`Frame::epilogue`].
     fn takes_epilogue(&self) -> bool {
+        false
+    }
+
+    /// What the cell computes in test mode of an input of this shape, for one behind it that [takes](Cell::takes_leading) it over;
+    /// `None` if none could. Changes of its parameters are not seen afterwards.
+    fn leading(&self, _input: &[usize]) -> Option<Leading<T>> {
+        None
+    }
+
+    /// True if the cell, for an input of this shape, computes better itself what a cell that [leads](Cell::leading) does in front of
+    /// it: see [`Epilogue::leading`].
+    fn takes_leading(&self, _input: &[usize]) -> bool {
         false
     }
 

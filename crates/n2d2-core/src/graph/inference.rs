@@ -8,7 +8,7 @@ use super::queue::{Pass, Queue};
 use super::unit::{Stamp, Unit, activate, concatenate_to};
 use super::var::{Node, Var};
 use crate::activation::{Activation, ActivationFn};
-use crate::cells::{Affine, Epilogue, Fold, Inputs, Saved};
+use crate::cells::{Affine, Epilogue, Fold, Inputs, Leading, Saved};
 use crate::config::values_of;
 use crate::error::Result;
 use crate::random;
@@ -29,6 +29,8 @@ struct Fused<T: Float> {
     how: Inputs,
     affine: Option<Affine<T>>,
     residual: Option<Source>,
+    /// The cell in front that it computes for itself.
+    leading: Option<Leading<T>>,
     activation: Option<ActivationFn>,
     /// True if the cell applies the activation itself.
     fuses: bool,
@@ -116,23 +118,42 @@ impl<T: Float> Inference<T> {
                 made.push(Made { shape, pass, wants_gradient });
                 continue;
             }
-            let reads: Vec<Source> = reads.iter().map(|place| source(*place)).collect();
-            made.push(Made { shape: shape.clone(), pass: passes.len(), wants_gradient });
-            passes.push(Fused {
+            let (fuses, takes_epilogue) = (inner.cell.fuses_activation(), inner.cell.takes_epilogue());
+            let (saved, takes_leading) = (inner.cell.saved(&slices, &shape), slices.len() == 1 && inner.cell.takes_leading(slices[0]));
+            // Nobody waits for a lock while holding another.
+            drop(inner);
+            let led = if let ([place], true) = (&reads[..], takes_leading) { alone(*place) } else { None };
+            let led = led.and_then(|at| {
+                let input = |source: Source| match source {
+                    Source::Input(place) => inputs[place].tensor().shape(),
+                    Source::Pass(of) => &passes[of].shape,
+                };
+                passes[at].leads(input).map(|leading| (at, leading))
+            });
+            // What leads gives its place, and what it reads.
+            let (pass, leading) = led.map_or((passes.len(), None), |(at, leading)| (at, Some(leading)));
+            let reads: Vec<Source> = match &leading {
+                Some(_) => passes[pass].reads.clone(),
+                None => reads.iter().map(|place| source(*place)).collect(),
+            };
+            made.push(Made { shape: shape.clone(), pass, wants_gradient });
+            let fused = Fused {
                 unit: unit.clone(),
                 reads,
+                leading,
                 how,
                 affine: None,
                 residual: None,
                 activation: function,
-                fuses: inner.cell.fuses_activation(),
-                takes_epilogue: inner.cell.takes_epilogue(),
-                saved: inner.cell.saved(&slices, &shape),
+                fuses,
+                takes_epilogue,
+                saved,
                 shape,
                 output: None,
                 node: None,
                 random_key: unit.random_key(stamp.step),
-            });
+            };
+            if pass < passes.len() { passes[pass] = fused } else { passes.push(fused) }
         }
         let ends: Vec<(usize, bool)> = ends.iter().map(|p| (made[p - given].pass, made[p - given].wants_gradient)).collect();
         let inputs = inputs.iter().map(|v| (v.tensor().shape().to_vec(), v.wants_gradient())).collect();
@@ -221,7 +242,9 @@ impl<T: Float> Inference<T> {
             }
             let affine = pass.affine.as_ref();
             let residual = pass.residual.and_then(|s| self.output(s, &fresh)).cloned();
-            let epilogue = (affine.is_some() || residual.is_some()).then_some(Epilogue { affine, residual });
+            let leading = pass.leading.as_ref();
+            let beside = affine.is_some() || residual.is_some() || leading.is_some();
+            let epilogue = beside.then_some(Epilogue { affine, residual, leading });
             let (own, behind) = if pass.fuses { (pass.activation, None) } else { (None, pass.activation) };
             let behind = behind.map(|f| (f, node.output.clone()));
             let inner = queue.lock(&pass.unit);
@@ -264,6 +287,18 @@ impl<T: Float> Fused<T> {
     /// True if it can still scale and shift channels, or (without `affine`) add a tensor.
     fn takes(&self, affine: bool) -> bool {
         self.takes_epilogue && self.activation.is_none() && self.residual.is_none() && !(affine && self.affine.is_some())
+    }
+
+    /// What a cell that takes it over has to compute; `input` gives the shapes of what is read.
+    fn leads<'a>(&self, input: impl Fn(Source) -> &'a [usize]) -> Option<Leading<T>> {
+        let [read] = self.reads[..] else { return None };
+        let rectifies = self.activation.as_ref().is_none_or(ActivationFn::is_relu);
+        if !rectifies || self.residual.is_some() || self.leading.is_some() {
+            return None;
+        }
+        let mut leading = self.unit.lock().cell.leading(input(read))?;
+        (leading.affine, leading.relu) = (self.affine.clone(), self.activation.is_some());
+        Some(leading)
     }
 
     /// True if what it reads is concatenated.
@@ -339,5 +374,30 @@ mod tests {
         assert_eq!(buffers.len(), 3);
         assert!(inference.passes[0].node.is_none() && inference.passes[6].output.is_none());
         assert!(inference.passes[1..6].iter().all(|p| p.node.is_some()));
+    }
+
+    #[test]
+    fn a_depthwise_convolution_becomes_part_of_the_one_behind_it_where_that_pays() {
+        let mut depthwise = config! { "nb_inputs" => 8usize, "nb_outputs" => 8usize, "kernel_dims" => 3i64, "padding_dims" => 1i64 };
+        depthwise.set("mapping", crate::Value::Mask(8, 8, (0..64).map(|i| i % 9 == 0).collect()));
+        let pointwise = config! { "nb_inputs" => 8usize, "nb_outputs" => 8usize, "kernel_dims" => 1i64 };
+        let steps = [
+            step("a", "Conv", &depthwise, &[0]),
+            step("b", "BatchNorm2d", &config! { "nb_inputs" => 8usize }, &[1]),
+            step("c", "Conv", &pointwise, &[2]),
+            step("d", "Conv", &depthwise, &[3]),
+            step("e", "Conv", &pointwise, &[4]),
+        ];
+        let names = |images: usize, size: usize, ends: &[usize]| -> Vec<String> {
+            let x = Var::leaf(Tensor::zeros(&[images, 8, size, size]), false);
+            let inference = Inference::new(&steps, ends, &[x], steps.iter().map(|s| s.unit.stamp()).collect()).unwrap();
+            inference.passes.iter().map(|p| format!("{}{}", p.unit.name(), if p.leading.is_some() { "+" } else { "" })).collect()
+        };
+        assert_eq!(names(1, 32, &[5]), ["c+", "e+"]);
+        // The output of what would lead is wanted.
+        assert_eq!(names(1, 32, &[5, 4]), ["c+", "d", "e"]);
+        // Small images, and too few of them.
+        assert_eq!(names(64, 8, &[5]), ["a", "c", "d", "e"]);
+        assert_eq!(names(1, 14, &[5]), ["a", "c", "d", "e"]);
     }
 }

@@ -130,6 +130,67 @@ fn in_test_mode_the_bits_are_those_of_the_cells_one_by_one() {
     }
 }
 
+/// Depthwise convolutions that the cell behind them computes: at the input, strided, behind a shortcut, and those that it must not,
+/// because somebody else reads them or an activation comes between.
+fn separable() -> Cells {
+    let norm = |name: &str, c: usize, a: Option<&str>| unit(name, "BatchNorm2d", &config! { "nb_inputs" => c }, a);
+    let depthwise = |name: &str, c: usize, step: i64, bias: bool, a: Option<&str>| {
+        let mut config = config! { "nb_inputs" => c, "nb_outputs" => c, "kernel_dims" => 3i64, "padding_dims" => 1i64, "no_bias" => !bias };
+        config.set("stride_dims", step);
+        config.set("mapping", crate::Value::Mask(c, c, (0..c * c).map(|i| i % (c + 1) == 0).collect()));
+        unit(name, "Conv", &config, a)
+    };
+    vec![
+        (depthwise("d0", 3, 1, true, Some("Rectifier")), vec![0]),
+        (conv("p0", [3, 40], 1, true, None), vec![1]),
+        (norm("n0", 40, Some("Rectifier")), vec![2]),
+        (depthwise("d1", 40, 1, false, None), vec![3]),
+        (norm("dn1", 40, Some("Rectifier")), vec![4]),
+        (conv("p1", [40, 40], 1, false, None), vec![5]),
+        (norm("n1", 40, None), vec![6]),
+        (unit("sum", "ElemWise", &config! {}, Some("Rectifier")), vec![7, 3]),
+        (depthwise("d2", 40, 2, false, None), vec![8]),
+        (norm("dn2", 40, None), vec![9]),
+        (conv("p2", [40, 70], 1, false, Some("Tanh")), vec![10]),
+        (depthwise("d3", 70, 1, false, Some("Tanh")), vec![11]),
+        (conv("p3", [70, 20], 1, true, None), vec![12]),
+        (depthwise("d4", 20, 1, true, Some("Rectifier")), vec![13]),
+        (conv("p4", [20, 20], 1, true, None), vec![14]),
+        (unit("seen", "ElemWise", &config! {}, None), vec![15, 14]),
+    ]
+}
+
+#[test]
+fn depthwise_convolutions_lead_with_the_same_bits() {
+    let cells = separable();
+    test_mode(&cells);
+    for threads in [1, 2, 4] {
+        let _turn = one_at_a_time(threads);
+        for ends in [vec![16], vec![16, 4, 9]] {
+            let plan = plan(&cells, &ends);
+            for (round, n) in [1, 2, 9, 1].into_iter().enumerate() {
+                let x = Var::leaf(tensor(&[n, 3, 30, 28], round as u64), false);
+                let expected = one_by_one(&cells, &x);
+                let got = plan.call(std::slice::from_ref(&x)).unwrap();
+                for (place, expected) in expected.iter().enumerate().filter(|(place, _)| ends.contains(place) || threads == 2) {
+                    let what = format!("place {place}, {n} images, {threads} threads");
+                    same_bits(&what, &got.at(place).unwrap().tensor().to_vec(), &expected.tensor().to_vec());
+                }
+            }
+            // What leads is seen to change.
+            for p in [4, 9] {
+                cells[p - 1].0.with(|u| {
+                    let len = u.cell.params()[0].len();
+                    u.cell.params_mut()[0].assign(&values(len, 40 + threads as u64)).unwrap();
+                });
+            }
+            let x = Var::leaf(tensor(&[2, 3, 30, 28], 9), false);
+            let expected = one_by_one(&cells, &x);
+            same_bits("changed", &plan.call(&[x]).unwrap().at(16).unwrap().tensor().to_vec(), &expected[16].tensor().to_vec());
+        }
+    }
+}
+
 #[test]
 fn gradients_go_back_through_what_was_not_kept() {
     let _turn = one_at_a_time(2);

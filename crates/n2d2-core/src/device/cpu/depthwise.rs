@@ -2,9 +2,11 @@
 //!
 //! Kernels of 3x3 taps with a step of one or two have kernels of their own, see [`rows`]; those below take any taps.
 
+mod pair;
 mod plan;
 mod rows;
 
+pub(crate) use pair::Pair;
 pub(crate) use plan::{Sweep, Values, gradient};
 
 use self::rows::{Rows, RowsGrad};
@@ -104,7 +106,9 @@ unsafe fn finish<S: Simd, const FULL: bool>(t: &Tile<'_, S::T>, at: usize, c: us
     unsafe {
         let mut v = sum;
         if !t.affine[0].is_null() {
-            let [mean, factor, bias] = t.affine.map(|row| load_part::<S, FULL>(row.add(c), n));
+            let mean = load_part::<S, FULL>(t.affine[0].add(c), n);
+            let factor = load_part::<S, FULL>(t.affine[1].add(c), n);
+            let bias = load_part::<S, FULL>(t.affine[2].add(c), n);
             v = S::add(S::mul(S::sub(v, mean), factor), bias);
         }
         if !t.residual.is_null() {

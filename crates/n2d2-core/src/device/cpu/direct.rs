@@ -22,6 +22,11 @@ const ALIASED: usize = 1024;
 /// Pixels of a register tile where they do.
 const ALIASED_ROWS: usize = 8;
 
+/// Most pixels of a register tile, where they are so many values apart.
+pub(super) fn tile_rows(step: usize) -> usize {
+    if step.is_multiple_of(ALIASED) { ALIASED_ROWS } else { usize::MAX }
+}
+
 /// Pixels of the images that are taken as one: whole register tiles, which share what they read of the weights.
 const STACKED: usize = 98;
 
@@ -40,7 +45,7 @@ pub struct Window {
 
 impl Window {
     /// True if an output is made of the pixel at its place.
-    fn is_pointwise(&self) -> bool {
+    pub(crate) fn is_pointwise(&self) -> bool {
         [self.kernel, self.stride] == [[1, 1]; 2] && self.padding == [0, 0]
     }
 
@@ -268,7 +273,7 @@ impl Geometry {
             sweeps,
             taps,
             unit_step: c == 1 && columns.step == 1,
-            tile_rows: if (c * columns.step).is_multiple_of(ALIASED) { ALIASED_ROWS } else { usize::MAX },
+            tile_rows: tile_rows(c * columns.step),
         }
     }
 

@@ -77,23 +77,57 @@ impl Sweep {
         if self.block > 1 { self.images.div_ceil(self.block) } else { self.images * self.bands }
     }
 
+    /// Sizes of the source and of the target, `[rows, columns, channels]`.
+    pub(super) fn sizes(&self) -> [[usize; 3]; 2] {
+        [self.source, self.target].map(|[rows, columns]| [rows, columns, self.channels])
+    }
+
+    /// Images of the batch.
+    pub(super) fn images(&self) -> usize {
+        self.images
+    }
+
+    /// Multiply-accumulates of the batch, those with what lies outside the images among them.
+    pub(super) fn macs(&self) -> usize {
+        9 * self.images * self.channels * self.target[0] * self.target[1]
+    }
+
     /// Computes an item and returns what of the target it wrote.
     ///
     /// # Safety
     /// `y` must have room for the whole target; no other thread may touch what the item writes.
     pub(crate) unsafe fn run<T: Float>(&self, kernels: &Kernels<T>, item: usize, v: &Values<'_, T>) -> Written {
-        let c = self.channels;
-        let ([height, width], [out_height, out_width]) = (self.source, self.target);
+        let [out_height, out_width] = self.target;
         let (image, images, rows) = if self.block > 1 {
             (item * self.block, self.block.min(self.images - item * self.block), [0, out_height])
         } else {
             let first = item % self.bands * self.rows;
             (item / self.bands, 1, [first, (first + self.rows).min(out_height)])
         };
-        let (source, target) = (height * width * c, out_height * out_width * c);
+        let row = out_width * self.channels;
+        let target = out_height * row;
+        // SAFETY: the caller's promise.
+        unsafe { self.compute(kernels, [image, images], rows, v, v.y.add(image * target)) };
+        Written::whole(image * target + rows[0] * row, (images - 1) * target + (rows[1] - rows[0]) * row)
+    }
+
+    /// Computes rows `rows` of `images` targets from number `image` on, the first of which begins, or would begin, at `y`.
+    ///
+    /// # Safety
+    /// These rows of these targets must be writable, by this thread alone.
+    pub(super) unsafe fn compute<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        [image, images]: [usize; 2],
+        rows: [usize; 2],
+        v: &Values<'_, T>,
+        y: *mut T,
+    ) {
+        let c = self.channels;
+        let [source, target] = [self.source, self.target].map(|[height, width]| height * width * c);
         let x = &v.x[image * source..][..images * source];
         let Finish { bias, affine, residual, relu } = v.finish;
-        assert!(v.w.len() >= 9 * c && (bias.is_empty() || bias.len() >= c));
+        assert!(v.w.len() >= 9 * c && (bias.is_empty() || bias.len() >= c) && rows[1] <= self.target[0]);
         assert!(affine.is_none_or(|rows| rows.iter().all(|row| row.len() >= c)));
         assert!(residual.is_empty() || residual.len() >= (image + images) * target);
         // SAFETY: the caller's promise; all rows lie inside the images `x` and those of the target.
@@ -109,7 +143,7 @@ impl Sweep {
                     span: rows,
                     channels: c,
                 },
-                y: v.y.add(image * target),
+                y,
                 w: v.w.as_ptr(),
                 bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },
                 affine: affine.map_or([std::ptr::null(); 3], |rows| rows.map(<[T]>::as_ptr)),
@@ -117,8 +151,6 @@ impl Sweep {
                 relu,
             });
         }
-        let row = out_width * c;
-        Written::whole(image * target + rows[0] * row, (images - 1) * target + (rows[1] - rows[0]) * row)
     }
 }
 
