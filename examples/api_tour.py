@@ -359,7 +359,11 @@ def whole_networks(folder: Path) -> None:
     assert isinstance(y, Tensor)
     y.back_propagate(np.ones(y.shape(), np.float32))
     model.update()
-    assert model.get_deepnet() is y.get_deepnet()
+    found: cells.Explanation = model.test().explain(batch_size=4)
+    nodes: tuple[cells.ExplainedNode, ...] = found.nodes
+    assert [(node.name, node.shape[0]) for node in nodes] == [("fc", 4), ("softmax", 4)]
+    assert "kernel" in str(found)
+    assert model.learn().get_deepnet() is y.get_deepnet()
     again = cells.DeepNetCell(model.get_embedded_deepnet())
     assert again.test()["fc"] is fc
     print(f"networks: {model.get_name()} with", *again.get_cells())

@@ -96,12 +96,16 @@ class Cell:
     def set_solver(self, name: str, solver: Solver) -> None: ...
     def statistics(self, input_shapes: list[list[int]]) -> tuple[int, int]: ...
 
+# Name, class, what is fused, kernel, type, shape, bytes of parameters and output, buffer, MACs, bytes moved, seconds.
+_NodeRow = tuple[str, str, list[str], str, str, list[int], int, int, int | None, int, int, float]
+
 @final
 class Plan:
     def __new__(
         cls, cells: Sequence[Cell], reads: Sequence[Sequence[int]], inputs: int, ends: Sequence[int]
     ) -> Plan: ...
     def call(self, inputs: list[Var]) -> Run: ...
+    def explain(self, inputs: list[Var]) -> tuple[bool, tuple[int, float, float], float, list[_NodeRow]]: ...
 
 @final
 class Run:

@@ -276,6 +276,32 @@ impl Plan {
         })?;
         Ok(Run { run, plan: slf.clone().unbind() })
     }
+
+    /// What computes each node, and how long it takes.
+    fn explain(&self, py: Python<'_>, inputs: Vec<Bound<'_, Var>>) -> PyResult<ExplanationRow> {
+        let inputs: Vec<graph::Var<f32>> = inputs.iter().map(|v| v.get().0.clone()).collect();
+        compute(py, || {
+            self.touch();
+            self.plan.explain(&inputs)
+        })
+        .map(explanation)
+    }
+}
+
+/// A node of a plan: name, class, what is fused into it, kernel, type, shape, bytes of parameters and of the output, buffer,
+/// multiply-accumulates, bytes that must move, seconds of all threads.
+type NodeRow = (String, &'static str, Vec<String>, String, &'static str, Vec<usize>, usize, usize, Option<usize>, u64, usize, f64);
+/// Whether the cells are fused; threads, GFLOP/s and GB/s of the machine; seconds of a call; the nodes.
+type ExplanationRow = (bool, (usize, f64, f64), f64, Vec<NodeRow>);
+
+fn explanation(found: graph::Explanation) -> ExplanationRow {
+    let row = |n: graph::ExplainedNode| {
+        let seconds = n.thread_ns as f64 / 1e9;
+        let (parameters, output, moved) = (n.parameter_bytes, n.output_bytes, n.moved_bytes);
+        (n.name, n.kind, n.fused, n.kernel, n.dtype, n.shape.clone(), parameters, output, n.buffer, n.macs, moved, seconds)
+    };
+    let peak = (found.peak.threads, found.peak.gflops, found.peak.gbytes);
+    (found.is_fused, peak, found.call_ns as f64 / 1e9, found.nodes.into_iter().map(row).collect())
 }
 
 impl Plan {

@@ -11,6 +11,7 @@ from n2d2.cells.deconv import Deconv
 from n2d2.cells.deepnet_cell import DeepNetCell
 from n2d2.cells.dropout import Dropout
 from n2d2.cells.elem_wise import ElemWise
+from n2d2.cells.explanation import ExplainedNode, Explanation
 from n2d2.cells.fc import Fc
 from n2d2.cells.function import Function
 from n2d2.cells.iterable import Iterable
@@ -38,6 +39,9 @@ __all__ = [
     "Iterable",
     "Layer",
     "Sequence",
+    # What a container says of itself
+    "ExplainedNode",
+    "Explanation",
     # Layers
     "Activation",
     "Arithmetic",

@@ -10,7 +10,7 @@ from n2d2.cells.plan import Plan, Step
 from n2d2.deepnet import DeepNet
 from n2d2.error_handler import StateError, UnknownCellError, WrongInputType, WrongValue
 from n2d2.interface import Interface
-from n2d2.parameters import check_bool, check_str, unknown_name
+from n2d2.parameters import check_bool, check_count, check_str, unknown_name
 from n2d2.provider import PARTITIONS, Provider
 from n2d2.target.score import Score
 from n2d2.target.target import Target
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from n2d2.cells.cell import Cell
+    from n2d2.cells.explanation import Explanation
     from n2d2.cells.neural_network_cell import NeuralNetworkCell
     from n2d2.tensor import Call
     from n2d2.train.callback import Callback
@@ -496,6 +497,58 @@ class DeepNetCell(Block):
         check_bool(self._name, "verbose", verbose)
         batch = 1 if self._provider is None else self._provider.get_batch_size()
         print(_table(self._embedded, batch, verbose))
+
+    def explain(self, batch_size: int | None = None) -> Explanation:
+        """Measures what the network computes with: kernel, memory and time of each node, and what is fused into it.
+
+        The network is called a few times with random images, in the mode of its cells: `model.test().explain()` shows
+        the fused network of the inference, `model.learn().explain()` the forward passes of a training step, each cell
+        by itself. Nothing of it stays: statistics, gradients and random numbers are those of before. Where the time of
+        the way back goes, `n2d2.train.Profile` tells.
+
+        Arguments:
+            batch_size (int, optional): Number of images, default=the batch size of the provider, or 1.
+
+        Returns:
+            n2d2.cells.Explanation: The nodes; as text, a table.
+
+        Raises:
+            WrongInputType: `batch_size` is not an int.
+            WrongValue: It is below 1.
+            StateError: A cell computes in Python, so that the network is no single call of the engine.
+
+        Example:
+            >>> import n2d2
+            >>> from n2d2.cells import Conv, Fc, Pool, Sequence, Softmax
+            >>> provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1], batch_size=8)
+            >>> conv = Conv(1, 6, [5, 5], activation=n2d2.activation.Rectifier(), name="conv")
+            >>> pool, fc = Pool([2, 2], stride_dims=[2, 2], name="pool"), Fc(864, 10, name="fc")
+            >>> model = Sequence([conv, pool, fc, Softmax(name="softmax")]).to_deepnet_cell(provider)
+            >>> print(model.test().explain())
+            node      class     fused       kernel ...
+            -------...
+            conv      Conv      Rectifier   direct 5x5 ...
+            pool      Pool                  loops ...
+            fc        Fc                    dense ...
+            softmax   Softmax               loops ...
+            test mode, fused; float32; a call takes ... ms on ... threads; 3 buffers of 135.3 KiB; peak ... GB/s
+        """
+        if batch_size is not None:
+            batch = check_count(self._name, "batch_size", batch_size)
+        else:
+            batch = 1 if self._provider is None else self._provider.get_batch_size()
+        import numpy as np
+
+        values = np.random.default_rng(1)
+        shapes = [(batch, *shape[1:]) for shape in self._input_shapes]
+        found = self._graph.explain([Tensor.from_numpy(values.random(shape, np.float32)) for shape in shapes])
+        if found is None:
+            owner = next((step.cell.name for step in self._graph.steps if not step.cell._direct), "a cell")
+            raise StateError(
+                f"{self._name}: explain: `{owner}` computes in Python, so the network is no single call of the engine; "
+                "n2d2.train.Profile measures its cells"
+            )
+        return found
 
     def fit(  # noqa: PLR0917 - the promised order
         self,

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from n2d2 import _core
+from n2d2.cells.explanation import ExplainedNode, Explanation
 from n2d2.error_handler import Error
 from n2d2.interface import Interface
 from n2d2.tensor import Tensor
@@ -69,6 +70,31 @@ class Run:
         return [self.tensor(p) for p in reads], self.tensor(place), variables, self._engine.at(place), self.call(place)
 
 
+def _node(row: _core._NodeRow, threads: int, peak: float, triad: float) -> ExplainedNode:
+    """A node with its rates."""
+    name, kind, fused, kernel, dtype, shape, parameter_bytes, output_bytes, buffer, macs, moved_bytes, seconds = row
+    # Of all threads, if all worked for it.
+    gflops, gbytes = (rate * threads / max(seconds, 1e-9) / 1e9 for rate in (2 * macs, moved_bytes))
+    return ExplainedNode(
+        name,
+        kind,
+        tuple(fused),
+        kernel,
+        dtype,
+        tuple(shape),
+        parameter_bytes,
+        output_bytes,
+        buffer,
+        macs,
+        moved_bytes,
+        1e3 * seconds,
+        gflops,
+        gflops / peak,
+        gbytes,
+        gbytes / triad,
+    )
+
+
 class Plan:
     """The steps of a network in an order in which each comes after what it reads, and the places of its outputs.
 
@@ -107,6 +133,18 @@ class Plan:
         """True if a run is one call of the engine."""
         return self._engine is not None
 
+    def explain(self, tensors: list[Tensor]) -> Explanation | None:
+        """What computes each node, and how long it takes; None if a run is not one call of the engine."""
+        if self._engine is None:
+            return None
+        is_fused, (threads, gflops, gbytes), seconds, rows = self._engine.explain(self._given(tensors))
+        return Explanation(
+            tuple(_node(row, threads, gflops, gbytes) for row in rows), is_fused, 1e3 * seconds, threads, gflops, gbytes
+        )
+
+    def _given(self, tensors: list[Tensor]) -> list[_core.Var]:
+        return [t._as_var(owner, any_rank) for t, (owner, any_rank) in zip(tensors, self._readers, strict=True)]
+
     def run(self, tensors: list[Tensor]) -> list[Tensor]:
         """The outputs for some inputs."""
         if self._engine is not None:
@@ -121,8 +159,7 @@ class Plan:
         return [values[place] for place in self.ends]
 
     def _run(self, engine: _core.Plan, tensors: list[Tensor]) -> list[Tensor]:
-        given = [t._as_var(owner, any_rank) for t, (owner, any_rank) in zip(tensors, self._readers, strict=True)]
-        made = engine.call(given)
+        made = engine.call(self._given(tensors))
         run = Run(self, tensors, made)
         outputs = [run.tensor(place) for place in self.ends]
         for state, place in self._states:

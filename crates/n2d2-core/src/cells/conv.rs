@@ -20,6 +20,7 @@ use crate::device::cpu::depthwise::{Pair, Values};
 use crate::device::cpu::{Finish, Kernels};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, Tensor, dims4};
+use std::borrow::Cow;
 
 const KEYS: &[&str] = &[
     "nb_inputs",
@@ -38,6 +39,8 @@ const KEYS: &[&str] = &[
 pub struct Conv<T: Float> {
     convolution: Convolution<T>,
     sub_sample: [usize; 2],
+    /// True if the forward pass that was prepared last adds a residual.
+    adds: bool,
     params: Vec<Param<T>>,
     /// The output before sub-sampling, and its gradient.
     unsampled: Option<Tensor<T>>,
@@ -57,7 +60,7 @@ impl<T: Float> Conv<T> {
         config.only(KEYS)?;
         let (convolution, params) = Convolution::of_cell(config, false, kernels)?;
         let sub_sample = config.pair_or("sub_sample_dims", Some([1, 1]), 1)?;
-        Ok(Conv { convolution, sub_sample, params, unsampled: None, winners: None, pair: None })
+        Ok(Conv { convolution, sub_sample, adds: false, params, unsampled: None, winners: None, pair: None })
     }
 
     fn is_sub_sampled(&self) -> bool {
@@ -195,6 +198,7 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let full = self.prepare(f)?;
+        self.adds = f.epilogue.is_some_and(|e| e.residual.is_some());
         self.convolution.winograd.stop(f.learn);
         let plain = !self.is_sub_sampled() && f.activation.is_none_or(ActivationFn::is_relu);
         if plain
@@ -254,6 +258,10 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn forward_end(&mut self, phase: usize, _f: &Frame<'_, T>) {
         self.convolution.winograd.end(phase, &self.params[0]);
+    }
+
+    fn kernel(&self) -> Cow<'static, str> {
+        self.convolution.kernel(false, self.adds).into()
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {

@@ -320,6 +320,23 @@ impl<T: Float> Convolution<T> {
         self.winograd.begin(self.kernels, &self.window, (plan.n, plan.image, plan.full), weights)
     }
 
+    /// What the sweep, or the adjoint, that was prepared last computes with; with `adds` it adds a residual.
+    pub(super) fn kernel(&self, adjoint: bool, adds: bool) -> String {
+        let Some(plan) = &self.plan else { return String::new() };
+        let ([kh, kw], isa) = (self.window.kernel, self.kernels.isa.name());
+        if let Some(variant) = self.winograd.variant().filter(|_| !adjoint) {
+            return format!("winograd {} {isa}", variant.name());
+        }
+        let (rows, geometry) = if adjoint { (&plan.depthwise_adjoint, &plan.adjoint) } else { (&plan.depthwise_sweep, &plan.sweep) };
+        let way = if adjoint { "adjoint " } else { "" };
+        if self.depthwise {
+            let taps = if rows.is_some() { "rows" } else { "taps" };
+            return format!("depthwise {taps} {way}{kh}x{kw} {isa}");
+        }
+        let outputs = self.per_group()[usize::from(!adjoint)];
+        format!("direct {way}{kh}x{kw} {} {isa}", geometry.tile_name(self.kernels.width(outputs), adds))
+    }
+
     /// The phase of a sweep, or of the adjoint.
     fn going(&self, adjoint: bool) -> Phase {
         let plan = self.plan();

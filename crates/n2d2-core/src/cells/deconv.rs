@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::device::cpu::{Finish, Kernels};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, dims4};
+use std::borrow::Cow;
 
 const KEYS: &[&str] =
     &["nb_inputs", "nb_outputs", "kernel_dims", "nb_input_cells", "stride_dims", "padding_dims", "dilation_dims", "mapping", "no_bias"];
@@ -107,6 +108,10 @@ impl<T: Float> Cell<T> for Deconv<T> {
         if phase == 0 {
             self.convolution.packed(&self.params[0]);
         }
+    }
+
+    fn kernel(&self) -> Cow<'static, str> {
+        self.convolution.kernel(true, false).into()
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {

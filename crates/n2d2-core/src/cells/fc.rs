@@ -21,6 +21,7 @@ use crate::device::cpu::{Dot, GradientPlan, Kernels, Span, Tile, Transpose, with
 use crate::error::{Error, Result};
 use crate::random::Stream;
 use crate::tensor::{Float, Shape, Tensor, dims4};
+use std::borrow::Cow;
 
 const KEYS: &[&str] = &["nb_inputs", "nb_outputs", "nb_input_cells", "mapping", "no_bias", "drop_connect", "normalize"];
 /// Batch rows of a forward item at most.
@@ -443,6 +444,11 @@ impl<T: Float> Cell<T> for Fc<T> {
     fn set(&mut self, config: &Config) -> Result<()> {
         config.only(&["drop_connect", "normalize"])?;
         self.configure(config)
+    }
+
+    fn kernel(&self) -> Cow<'static, str> {
+        let width = self.kernels.width(self.outputs);
+        format!("dense {} {}", width.low_name(width.rows), self.kernels.isa.name()).into()
     }
 
     fn statistics(&self, _inputs: &[&[usize]], _output: &[usize]) -> Statistics {

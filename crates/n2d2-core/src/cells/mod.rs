@@ -24,6 +24,7 @@ pub(crate) use strided::MAX_RANK;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape};
+use std::borrow::Cow;
 
 /// Parameters and arithmetic of a cell for one stimulus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +114,12 @@ pub trait Cell<T: Float>: Send + Sync {
 
     /// Runs after the last item of a forward phase.
     fn forward_end(&mut self, _phase: usize, _f: &Frame<'_, T>) {}
+
+    /// What computes the forward pass that was prepared last, in the words of the code that chose it: `direct 3x3 14x32
+    /// avx512`, `winograd F(4x4,3x3) avx512` ...
+    fn kernel(&self) -> Cow<'static, str> {
+        "loops".into()
+    }
 
     /// Prepares a backward pass and cuts it into phases. `f.grad_output` has gone back through the activation when the
     /// items run, unless [`Cell::fuses_deactivation`]; its values may not be there yet.

@@ -3,7 +3,7 @@
 use super::epilogue::Affine;
 use super::{Frame, Param, Phase};
 use crate::activation::ActivationFn;
-use crate::device::cpu::{Kernels, Window, Winograd, WinogradJob};
+use crate::device::cpu::{Kernels, Variant, Window, Winograd, WinogradJob};
 use crate::tensor::{Float, Tensor};
 
 /// Transformed weights and the version they were made from.
@@ -64,6 +64,11 @@ impl<T: Float> WinogradSweep<T> {
             Phase::compute(plan.transform_items(), 8 * plan.transformed_len()).by_image(plan.block_images()),
             Phase::compute(plan.items(), plan.macs()).by_image(plan.block_images()),
         ])
+    }
+
+    /// The variant of the sweep that was prepared last; `None` if that is direct.
+    pub(super) fn variant(&self) -> Option<Variant> {
+        self.plan.as_ref().filter(|_| self.active).map(Winograd::variant)
     }
 
     /// Computes an item of a phase; false if the sweep is off.

@@ -4,6 +4,7 @@
 //! buffers that later passes write again. Whoever wants to see one gets it from [`super::deferred`].
 
 use super::call::Step;
+use super::explain::Described;
 use super::queue::{Pass, Queue};
 use super::unit::{Stamp, Unit, activate, concatenate_to};
 use super::var::{Node, Var};
@@ -25,6 +26,8 @@ enum Source {
 /// A cell with those that are folded into it.
 struct Fused<T: Float> {
     unit: Arc<Unit<T>>,
+    /// The cells that were folded into it.
+    folded: Vec<Arc<Unit<T>>>,
     reads: Vec<Source>,
     how: Inputs,
     affine: Option<Affine<T>>,
@@ -115,6 +118,7 @@ impl<T: Float> Inference<T> {
             };
             if let Some(pass) = into {
                 passes[pass].activation = passes[pass].activation.or(function);
+                passes[pass].folded.push(unit.clone());
                 made.push(Made { shape, pass, wants_gradient });
                 continue;
             }
@@ -139,6 +143,7 @@ impl<T: Float> Inference<T> {
             made.push(Made { shape: shape.clone(), pass, wants_gradient });
             let fused = Fused {
                 unit: unit.clone(),
+                folded: Vec::new(),
                 reads,
                 leading,
                 how,
@@ -225,6 +230,29 @@ impl<T: Float> Inference<T> {
     /// The shapes of the outputs of all steps.
     pub(super) fn shapes(&self) -> Arc<[Shape]> {
         self.shapes.clone()
+    }
+
+    /// What the passes are, in the order in which they are computed.
+    pub(super) fn describe(&self) -> Vec<Described<T>> {
+        let mut buffers: Vec<*mut T> = Vec::new();
+        let mut number = |output: &Tensor<T>| {
+            let at = output.as_ptr();
+            let known = buffers.iter().position(|b| *b == at);
+            known.unwrap_or_else(|| {
+                buffers.push(at);
+                buffers.len() - 1
+            })
+        };
+        let described = |pass: &Fused<T>| Described {
+            unit: pass.unit.clone(),
+            folded: pass.folded.clone(),
+            activation: pass.activation.as_ref().map(ActivationFn::kind),
+            shape: pass.shape.clone(),
+            buffer: pass.output.as_ref().map(&mut number),
+            joins: pass.joins(),
+            adds: pass.residual.is_some(),
+        };
+        self.passes.iter().map(described).collect()
     }
 
     /// Computes the outputs, and says of each whether somebody wants its gradient.

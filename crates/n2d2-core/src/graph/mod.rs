@@ -9,6 +9,7 @@
 
 mod call;
 mod deferred;
+mod explain;
 mod gradient;
 mod inference;
 mod plan;
@@ -18,11 +19,14 @@ mod unit;
 mod update;
 mod var;
 
+pub use explain::{ExplainedNode, Explanation};
 pub use plan::{Plan, Run};
 pub use profile::{Profiled, begin_profile, end_profile};
 pub use unit::{Inner, Unit, set_shapes_only};
 pub use var::{Var, update_all};
 
+#[cfg(test)]
+mod explain_test;
 #[cfg(test)]
 mod plan_test;
 #[cfg(test)]

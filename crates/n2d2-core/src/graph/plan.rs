@@ -30,10 +30,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// # Ok::<(), n2d2_core::Error>(())
 /// ```
 pub struct Plan<T: Float> {
-    steps: Arc<[Step<T>]>,
+    pub(super) steps: Arc<[Step<T>]>,
     inputs: usize,
     ends: Vec<usize>,
-    inference: Mutex<Option<Inference<T>>>,
+    pub(super) inference: Mutex<Option<Inference<T>>>,
 }
 
 impl<T: Float> Plan<T> {

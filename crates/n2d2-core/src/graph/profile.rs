@@ -3,8 +3,10 @@
 use super::unit::Inner;
 use super::var::Node;
 use crate::tensor::Float;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The passes of one cell in one direction, since the profile was begun.
@@ -16,6 +18,9 @@ pub struct Profiled {
     pub kind: &'static str,
     /// True for backward passes.
     pub backward: bool,
+    /// What the last of the forward passes was computed with (see [`Cell::kernel`](crate::cells::Cell::kernel)); empty for
+    /// backward passes and between cells.
+    pub kernel: Cow<'static, str>,
     /// Number of passes.
     pub passes: u64,
     /// Time of all threads together, in nanoseconds.
@@ -26,8 +31,23 @@ pub struct Profiled {
     pub bytes: f64,
 }
 
-static ON: AtomicBool = AtomicBool::new(false);
+/// The profile, and the threads whose passes go elsewhere.
+static MEASUREMENTS: AtomicUsize = AtomicUsize::new(0);
 static PROFILE: Mutex<Option<Profile>> = Mutex::new(None);
+
+/// Where the passes of a thread go.
+enum Trace {
+    /// Into the profile, if there is one.
+    None,
+    /// Nowhere: they are not measured.
+    Muted,
+    /// Here, one by one.
+    Passes(Vec<Profiled>),
+}
+
+thread_local! {
+    static TRACE: RefCell<Trace> = const { RefCell::new(Trace::None) };
+}
 
 #[derive(Default)]
 struct Profile {
@@ -50,23 +70,69 @@ struct Profile {
 /// # Ok::<(), n2d2_core::Error>(())
 /// ```
 pub fn begin_profile() {
-    *PROFILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Profile::default());
-    ON.store(true, Ordering::Relaxed);
+    let before = PROFILE.lock().unwrap_or_else(PoisonError::into_inner).replace(Profile::default());
+    if before.is_none() {
+        MEASUREMENTS.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Ends what [`begin_profile`] began, and returns the passes in the order of their first computation.
 pub fn end_profile() -> Vec<Profiled> {
-    ON.store(false, Ordering::Relaxed);
-    PROFILE.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Vec::new(), |p| p.passes)
+    let Some(profile) = PROFILE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Vec::new() };
+    MEASUREMENTS.fetch_sub(1, Ordering::Relaxed);
+    profile.passes
+}
+
+/// Makes the passes of this thread go elsewhere, until it is dropped.
+struct Redirected(Trace);
+
+impl Redirected {
+    fn to(trace: Trace) -> Self {
+        MEASUREMENTS.fetch_add(1, Ordering::Relaxed);
+        Redirected(TRACE.replace(trace))
+    }
+}
+
+impl Drop for Redirected {
+    fn drop(&mut self) {
+        TRACE.set(std::mem::replace(&mut self.0, Trace::None));
+        MEASUREMENTS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs `f`, whose passes no profile sees.
+pub(super) fn mute<R>(f: impl FnOnce() -> R) -> R {
+    let _muted = Redirected::to(Trace::Muted);
+    f()
+}
+
+/// Runs `f`, and returns every pass that this thread had computed meanwhile, one by one in order. No profile sees them.
+pub(super) fn trace<R>(f: impl FnOnce() -> R) -> (R, Vec<Profiled>) {
+    let _traced = Redirected::to(Trace::Passes(Vec::new()));
+    let result = f();
+    let passes = TRACE.with_borrow_mut(|trace| match trace {
+        Trace::Passes(passes) => std::mem::take(passes),
+        Trace::None | Trace::Muted => Vec::new(),
+    });
+    (result, passes)
 }
 
 /// True while passes are measured.
 pub(super) fn is_on() -> bool {
-    ON.load(Ordering::Relaxed)
+    MEASUREMENTS.load(Ordering::Relaxed) > 0 && TRACE.with_borrow(|trace| !matches!(trace, Trace::Muted))
 }
 
 /// Adds a pass.
 pub(super) fn record(pass: Profiled) {
+    let Some(pass) = TRACE.with_borrow_mut(|trace| match trace {
+        Trace::Passes(passes) => {
+            passes.push(pass);
+            None
+        }
+        Trace::None | Trace::Muted => Some(pass),
+    }) else {
+        return;
+    };
     let mut held = PROFILE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(profile) = held.as_mut() else { return };
     let next = profile.passes.len();
@@ -77,12 +143,13 @@ pub(super) fn record(pass: Profiled) {
             sum.thread_ns += pass.thread_ns;
             sum.flops += pass.flops;
             sum.bytes += pass.bytes;
+            sum.kernel = pass.kernel;
         }
         None => profile.passes.push(pass),
     }
 }
 
-/// What a pass has to compute and to move.
+/// What a pass, which has begun, has to compute and to move.
 pub(super) fn work_of<T: Float>(inner: &Inner<T>, node: &Node<T>, wanted: Option<usize>) -> Profiled {
     let cell = &inner.cell;
     let shapes: Vec<&[usize]> = node.tensors.iter().map(crate::Tensor::shape).collect();
@@ -99,6 +166,7 @@ pub(super) fn work_of<T: Float>(inner: &Inner<T>, node: &Node<T>, wanted: Option
         name: node.unit.name().to_string(),
         kind: cell.kind(),
         backward: wanted.is_some(),
+        kernel: if wanted.is_none() { cell.kernel() } else { Cow::default() },
         passes: 1,
         thread_ns: 0,
         flops: 2.0 * macs * passes,

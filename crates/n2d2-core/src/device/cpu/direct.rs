@@ -11,7 +11,7 @@
 //! A convolution of single pixels does not know where an image ends: several small ones are taken as one image, one above the other.
 
 use super::cut::{Batch, Cut, Image, image_block};
-use super::kernels::{Kernels, Span, Tile};
+use super::kernels::{Kernels, Span, Tile, Width};
 use crate::tensor::{Buffer, Float};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -285,6 +285,12 @@ impl Geometry {
     /// Images that an item belongs to: a power of two.
     pub fn block(&self) -> usize {
         self.stack
+    }
+
+    /// What the register tiles of a dense sweep are called; with `adds` if it adds a residual.
+    pub(crate) fn tile_name<T: Float>(&self, width: &Width<T>, adds: bool) -> String {
+        let columns = self.sweeps.iter().map(|s| s.columns).max().unwrap_or(0);
+        if self.unit_step { width.unit_name(columns, adds) } else { width.low_name(self.tile_rows) }
     }
 
     /// All taps as `[r, s]` of the kernel, in the order of the packed weights.

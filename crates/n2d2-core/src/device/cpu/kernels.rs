@@ -157,7 +157,7 @@ impl<T: Float> Width<T> {
     /// # Safety
     /// As [`Width::run`].
     pub(crate) unsafe fn run_unit(&self, t: &Tile<'_, T>, columns: usize) {
-        if let Some(kernel) = self.few_outputs.as_ref().filter(|r| columns >= r.lanes && t.residual.is_null()) {
+        if let Some(kernel) = self.rows_of(columns, !t.residual.is_null()) {
             // SAFETY: the caller's promise; the kernel was made for this processor.
             return unsafe { (kernel.run)(t, self.block, columns) };
         }
@@ -169,6 +169,21 @@ impl<T: Float> Width<T> {
             // SAFETY: a row of the caller's tile.
             unsafe { Self::run_part(&self.unit_tiles, t, row * columns..(row + 1) * columns, self.rows) };
         }
+    }
+
+    /// The kernel for whole rows of `columns` pixels, if there is one; none of them adds a residual.
+    fn rows_of(&self, columns: usize, adds: bool) -> Option<&Rows<T>> {
+        self.few_outputs.as_ref().filter(|r| columns >= r.lanes && !adds)
+    }
+
+    /// What [`Width::run_low`] computes with: pixels by outputs of a register tile.
+    pub(crate) fn low_name(&self, rows: usize) -> String {
+        format!("{}x{}", rows.min(self.rows), self.block)
+    }
+
+    /// What [`Width::run_unit`] computes with.
+    pub(crate) fn unit_name(&self, columns: usize, adds: bool) -> String {
+        if self.rows_of(columns, adds).is_some() { "narrow".to_string() } else { self.low_name(self.rows) }
     }
 
     unsafe fn run_part(tiles: &[TileFn<T>], t: &Tile<'_, T>, pixels: Range<usize>, rows: usize) {

@@ -51,6 +51,12 @@ impl Peak {
         let bytes = (threads * SWEEPS * 3 * TRIAD * size_of::<f32>()) as f64;
         Peak { threads, gflops: flops / computed / 1e9, gbytes: bytes / streamed / 1e9 }
     }
+
+    /// The higher of two measurements with the same threads: a peak is what is possible.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        Peak { threads: self.threads, gflops: self.gflops.max(other.gflops), gbytes: self.gbytes.max(other.gbytes) }
+    }
 }
 
 crate::vectorise::vectorised! {

@@ -61,6 +61,14 @@ impl Variant {
     fn positions(self) -> usize {
         self.points() * self.points()
     }
+
+    /// `F(2x2,3x3)` or `F(4x4,3x3)`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::F2 => "F(2x2,3x3)",
+            Variant::F4 => "F(4x4,3x3)",
+        }
+    }
 }
 
 /// The better variant for `n` images with `channels` that become `[oh, ow, outputs]`, or `None` where the direct convolution is
