@@ -4,6 +4,7 @@
     make bench-python BENCH="--only lenet --merge"           some rows; the others stay as they are in the files
     make bench-python BENCH="--quick --no-write"             a look in a few minutes
     make bench-python BENCH="--only overheads processors --merge"   time outside the engine; other instruction sets
+    make bench-python BENCH="--kernels --merge"              the kernels by themselves, five minutes
 
 Each row has a process of its own. There every mode of every peer starts from the parameters of n2d2 and is compared
 with a run in float64; the fastest of them then alternates with n2d2.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import child
+import kernels
 import other_processors
 import overheads
 import report
@@ -31,6 +33,7 @@ KEYS = {
     "inference": [row.key for row in ROWS if row.kind == "inference"],
     "overheads": [overhead.key for overhead in overheads.OVERHEADS],
     "processors": [other_processors.key_of(row) for row in other_processors.OTHER_ROWS],
+    "kernels": [kernels.key_of(bench) for bench in kernels.BENCHES],
 }
 """The keys of everything that is measured but the memory, by the option that chooses it."""
 
@@ -50,6 +53,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="only the memory")
     parser.add_argument("--overheads", action="store_true", help="only what is spent in Python and waiting for data")
     parser.add_argument("--processors", action="store_true", help="only the instruction sets of other processors")
+    parser.add_argument("--kernels", action="store_true", help="only the kernels by themselves, which cargo measures")
     parser.add_argument("--rounds", type=int, default=9, help="turns of both (default 9)")
     parser.add_argument("--seconds", type=float, default=0.6, help="length of a turn (default 0.6)")
     parser.add_argument("--quick", action="store_true", help="3 turns of 0.2 s")
@@ -110,12 +114,14 @@ def measure(arguments: argparse.Namespace, chosen: list[str], wants_memory: bool
     return failed
 
 
-def measure_one(key: str, turns: list[str], arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+def measure_one(key: str, turns: list[str], arguments: argparse.Namespace) -> tuple[str, Any]:
     """Return the section of the results that a key belongs to, and what was measured.
 
     Raises:
         RuntimeError: A process failed.
     """
+    if key in KEYS["kernels"]:
+        return "kernels", kernels.measured(key)
     if key in KEYS["processors"]:
         row = row_of(key.removeprefix(other_processors.PREFIX))
         return "processors", other_processors.measured(row, arguments.seconds, arguments.threads)
@@ -123,8 +129,10 @@ def measure_one(key: str, turns: list[str], arguments: argparse.Namespace) -> tu
     return section, child.in_child(["--row", key, *turns], arguments.threads)
 
 
-def summary(section: str, found: dict[str, Any]) -> str:
+def summary(section: str, found: Any) -> str:
     """Return a line for the terminal."""
+    if section == "kernels":
+        return kernels.summary(found)
     if section != "rows":
         times = found["ms"] if section == "processors" else found
         line = ", ".join(f"{name} {value:.3g}" for name, value in times.items())

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import kernels
 from check import CHECKPOINTS, FACTOR, FIRST_STEP_FLOOR, INFERENCE_FLOOR, LAST_STEP_FLOOR, NEAR
 from measure import QUIET_S
 from networks import NETWORKS
@@ -13,10 +14,11 @@ from other_processors import OTHER_ROWS, key_of
 from ours import MOMENTUM
 from overheads import OVERHEADS
 from rows import ROWS, Row
-from tables import milliseconds, of_overheads, of_processors
+from tables import milliseconds, of_kernels, of_overheads, of_processors
 
 FOLDER = Path(__file__).parent.parent
 JSON, PAGE, PICTURE = FOLDER / "results.json", FOLDER / "RESULTS.md", FOLDER / "results.svg"
+FIGURES = FOLDER / "kernels.jsonl"
 PRINTED_MODES = 4
 # A peer that is this much slower in its turns than in its best moment did not have the machine to itself.
 BUSY = 1.3
@@ -24,7 +26,7 @@ BUSY = 1.3
 
 def nothing() -> dict[str, Any]:
     """Return results without a row."""
-    return {"rows": {}, "overheads": {}, "processors": {}, "memory": {}}
+    return {"rows": {}, "overheads": {}, "processors": {}, "kernels": {}, "memory": {}}
 
 
 def read() -> dict[str, Any]:
@@ -37,12 +39,17 @@ def read() -> dict[str, Any]:
     }
     for section, keys in known.items():
         found[section] = {key: row for key, row in found[section].items() if key in keys}
+    figures = [json.loads(line) for line in FIGURES.read_text().splitlines()] if FIGURES.exists() else []
+    for bench in kernels.BENCHES:
+        if of := [figure for figure in figures if figure["bench"] == bench]:
+            found["kernels"][kernels.key_of(bench)] = of
     return found
 
 
 def write(results: dict[str, Any]) -> None:
-    """Write all three files."""
-    JSON.write_text(json.dumps(results, indent=1) + "\n")
+    """Write all files."""
+    JSON.write_text(json.dumps({name: of for name, of in results.items() if name != "kernels"}, indent=1) + "\n")
+    FIGURES.write_text("".join(f"{json.dumps(figure)}\n" for of in results["kernels"].values() for figure in of))
     PAGE.write_text(text(results))
     draw(results)
 
@@ -159,6 +166,7 @@ more than {BUSY:g} times slower in its turns than in its best moment: that row s
                 *_table("inference", "Inference", rows),
                 *of_overheads(results["overheads"]),
                 *of_processors(results["processors"]),
+                *of_kernels(results["kernels"]),
                 *_memory(results["memory"]),
             ]
         ).rstrip()

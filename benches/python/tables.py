@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import kernels
 from networks import NETWORKS
 from other_processors import AVX2, BEST, OTHER_ROWS, PORTABLE, key_of
 from overheads import EAGER, PYTHON_GOAL_US, READING
+
+# A peak that is lower by more than this than the highest, or rounds that differ by more than this from each other, say
+# that something else used the machine.
+LOWER_PEAK, APART = 0.1, 0.5
+# Times of both gradients that are wanted at most, for each of the forward pass.
+BACKWARD = 2.2
 
 
 def milliseconds(value: float) -> str:
@@ -62,3 +69,77 @@ many times faster n2d2 is on AVX2 than PyTorch."""
             ratio = of["peer_ms"] / times[AVX2]
             lines.append([*line, milliseconds(of["peer_ms"]), of["peer"], f"**{ratio:.2f}**"])
     return _table(text, [*columns, "PyTorch on AVX2, ms", "which", "times faster"], lines)
+
+
+def of_kernels(found: dict[str, Any]) -> list[str]:
+    """Return the lines about the kernels by themselves."""
+    lines = []
+    if of := found.get(kernels.key_of("conv")):
+        text = """GFLOP/s of the convolutions and dense layers, and the share of the peak: multiply-adds in registers,
+measured between the passes. *Kernel/stride channels -> outputs, size of the image, batch*. Weights count as new in
+every pass, as in a training step. Wanted: 75 % for kernels of 3x3 and 1x1 with 32 channels and more where the batch has
+at least 49 pixels (the weights of fewer are read for too few products), 70 % for 5x5 6->16 at batch 256; backward at
+most 2.2 times forward, the last column."""
+        lines += _of_bench(text, "conv", of)
+    if of := found.get(kernels.key_of("memory")):
+        text = """GB/s of the cells that memory bounds, and of the solvers, and the share of the triad `a = b + s c` in
+the second-level caches, measured between the passes. Bytes are those that must move, each input and output once.
+Wanted: 80 %, but of softmax, which computes."""
+        lines += _of_bench(text, "memory", of)
+    if not lines:
+        return []
+    dates = sorted(figure["date"] for of in found.values() for figure in of)
+    intro = f"""## Kernels
+
+Each by itself, {kernels.ROUNDS} rounds in which the passes and the peak take turns; medians. **Bold** where less than
+what is wanted was reached; *in italics* where something else used the machine: the peak was more than
+{100 * LOWER_PEAK:.0f} % lower than at its highest, or the rounds more than {100 * APART:.0f} % of the figure apart.
+Written by `make bench-python BENCH="--kernels --merge"`; the lowest and the highest share of the rounds are in
+`kernels.jsonl`. {dates[0]} to {dates[-1]} UTC."""
+    return [*intro.splitlines(), "", *lines]
+
+
+def _of_bench(text: str, bench: str, figures: list[dict[str, Any]]) -> list[str]:
+    """Return the table of a bench, and what is missing to what is wanted."""
+    counts = sorted({figure["threads"] for figure in figures}, reverse=True)
+    passes = [name for name in kernels.PASSES[bench] if any(figure["pass"] == name for figure in figures)]
+    highest = {n: max(figure["peak"] for figure in figures if figure["threads"] == n) for n in counts}
+    by_place = {(figure["name"], figure["threads"], figure["pass"]): figure for figure in figures}
+    rows = []
+    for name in dict.fromkeys(figure["name"] for figure in figures):
+        row = [name]
+        for threads in counts:
+            of = [by_place.get((name, threads, which)) for which in passes]
+            row += [_rate(figure, highest[threads]) if figure else "" for figure in of]
+            there = [figure for figure in of if figure]
+            # Both gradients of a convolution; the last pass is that of solvers, which have no other.
+            ratio = sum(figure["us"] for figure in there[1:]) / there[0]["us"] if len(there) > 1 else 0.0
+            slow = bench == "conv" and bool(there) and there[0]["floor"] is not None and ratio > BACKWARD
+            row.append(f"**{ratio:.2f}**" if slow else f"{ratio:.2f}" if ratio else "")
+        rows.append(row)
+    titles = [f"{which}, {_threads(count)}" for count in counts for which in (*passes, "backward / forward")]
+    return [*_table(text, ["", *titles], rows), *_shortfalls(figures, counts)]
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" + ("s" if count > 1 else "")
+
+
+def _rate(figure: dict[str, Any], highest_peak: float) -> str:
+    cell = f"{figure['rate']:.0f} ({100 * figure['share']:.0f} %)"
+    if figure["floor"] is not None and figure["share"] < figure["floor"]:
+        cell = f"**{cell}**"
+    apart = figure["highest"] - figure["lowest"]
+    disturbed = figure["peak"] < (1 - LOWER_PEAK) * highest_peak or apart > APART * figure["share"]
+    return f"*{cell}*" if disturbed else cell
+
+
+def _shortfalls(figures: list[dict[str, Any]], counts: list[int]) -> list[str]:
+    """Return how many figures reach what is wanted, for each number of threads."""
+    lines = []
+    for threads in counts:
+        wanted = [figure for figure in figures if figure["threads"] == threads and figure["floor"] is not None]
+        reached = sum(figure["share"] >= figure["floor"] for figure in wanted)
+        if wanted:
+            lines.append(f"- {_threads(threads)}: {reached} of {len(wanted)} figures reach what is wanted.")
+    return [*lines, ""] if lines else []

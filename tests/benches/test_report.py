@@ -31,10 +31,28 @@ def row(key: str, ratio: float) -> dict[str, Any]:
     }
 
 
+def figure(
+    bench: str, name: str, which: str, threads: int, us: float, share: float, floor: float | None, peak: float = 100.0
+) -> dict[str, Any]:
+    figures = {"us": us, "rate": 100 * share, "share": share, "lowest": share - 0.1, "highest": share + 0.1}
+    row = {"bench": bench, "name": name, "pass": which, "threads": threads, **figures}
+    return {**row, "floor": floor, "peak": peak, "date": "2026-01-02 03:05"}
+
+
 @pytest.fixture
 def results() -> dict[str, Any]:
     peak = {"network": "resnet224", "batch": 8, "peak_mb": 1000.4, "before_mb": 50.0}
     growth = {"network": "lenet", "batch": 32, "warm_mb": 60.0, "end_mb": 60.5, "warm_steps": 500, "steps": 10_000}
+    conv = [
+        figure("conv", "3x3/1 64->64, 56x56, batch 8", which, threads, us, share, 0.75)
+        for threads, share in ((1, 0.9), (2, 0.7))
+        for which, us in (("forward", 100.0), ("backward-data", 110.0), ("backward-weights", 120.0))
+    ]
+    memory = [
+        figure("memory", "sum 64 x 16x16 batch 64", "forward", 2, 10.0, 0.85, 0.8, peak=70.0),
+        figure("memory", "sum 64 x 16x16 batch 64", "backward", 2, 15.0, 0.9, 0.8),
+        figure("memory", "Adam, LeNet", "update", 2, 5.0, 0.5, None),
+    ]
     return {
         "machine": {
             "processor": "A processor",
@@ -58,13 +76,14 @@ def results() -> dict[str, Any]:
                 "peer_ms": 1.5,
             }
         },
+        "kernels": {"kernels-conv": conv, "kernels-memory": memory},
         "memory": {"n2d2": peak, "eager": {**peak, "peak_mb": 1152.0}, "growth": growth},
     }
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("JSON", "PAGE", "PICTURE"):
+    for name in ("JSON", "PAGE", "PICTURE", "FIGURES"):
         monkeypatch.setattr(report, name, tmp_path / getattr(report, name).name)
     return tmp_path
 
@@ -103,13 +122,18 @@ def test_what_is_written_is_read_again_without_rows_that_are_no_more(results: di
     results["rows"]["training-forgotten-1"] = row("training-forgotten-1", 1.0)
     results["overheads"]["overheads-forgotten"] = {}
     results["processors"]["processors-forgotten"] = {}
-    (folder / "results.json").write_text(json.dumps(results))
+    (folder / "results.json").write_text(json.dumps({**results, "kernels": {}}))
+    figures = [figure for of in results["kernels"].values() for figure in of]
+    (folder / "kernels.jsonl").write_text("".join(json.dumps(figure) + "\n" for figure in figures))
     read = report.read()
     assert set(read["rows"]) == {"training-lenet-1", "inference-vgg32-32"}
     assert set(read["overheads"]) == {"overheads-python-lenet-1", "overheads-data-mobilenet32-64-transformed"}
     assert set(read["processors"]) == {"processors-training-lenet-32"}
     report.write(read)
     assert (folder / "RESULTS.md").read_text() == report.text(read)
+    assert read["kernels"] == results["kernels"]
+    assert len((folder / "kernels.jsonl").read_text().splitlines()) == 9
+    assert "kernels" not in json.loads((folder / "results.json").read_text())
     picture = (folder / "results.svg").read_text()
     assert picture.startswith("<?xml")
     report.write(report.read())
@@ -117,7 +141,11 @@ def test_what_is_written_is_read_again_without_rows_that_are_no_more(results: di
 
 
 def test_nothing_is_read_before_the_first_run() -> None:
-    assert report.read() == report.nothing() == {"rows": {}, "overheads": {}, "processors": {}, "memory": {}}
+    assert (
+        report.read()
+        == report.nothing()
+        == {"rows": {}, "overheads": {}, "processors": {}, "kernels": {}, "memory": {}}
+    )
 
 
 def test_results_of_before_these_sections_are_read(folder: Path) -> None:
@@ -135,6 +163,28 @@ def test_overheads_and_other_processors_have_tables_of_their_own(results: dict[s
     assert row in page[processors:]
     del results["processors"]["processors-training-lenet-32"]["ms"]["avx512"]
     assert "| LeNet-5 | 32 | - | 0.5 | - | 1 | - | 1.5 |" in report.text(results)
+
+
+def test_kernels_have_both_thread_counts_side_by_side_and_what_is_wanted(results: dict[str, Any]) -> None:
+    page = report.text(results)
+    kernels = page[page.index("## Kernels") : page.index("## Memory")]
+    assert page.index("## Other processors") < page.index("## Kernels")
+    titles = [f"{which}, {n}" for n in ("2 threads", "1 thread") for which in ("forward", "backward-data")]
+    places = [kernels.index(title) for title in titles]
+    assert places == sorted(places)
+    # Bold where less was reached than is wanted; backward as a multiple of forward.
+    two = "**70 (70 %)** | **70 (70 %)** | **70 (70 %)** | **2.30**"
+    one = "90 (90 %) | 90 (90 %) | 90 (90 %) | **2.30**"
+    assert f"| 3x3/1 64->64, 56x56, batch 8 | {two} | {one} |" in kernels
+    assert "- 2 threads: 0 of 3 figures reach what is wanted.\n- 1 thread: 3 of 3 figures reach" in kernels
+    # In italics where the peak was lower; a solver has one pass.
+    assert "| sum 64 x 16x16 batch 64 | *85 (85 %)* | 90 (90 %) |  | 1.50 |" in kernels
+    assert "| Adam, LeNet |  |  | 50 (50 %) |  |" in kernels
+    assert "- 2 threads: 2 of 2 figures reach what is wanted." in kernels
+    assert "2026-01-02 03:05 to 2026-01-02 03:05 UTC" in kernels
+    # Or where the rounds were far apart.
+    results["kernels"]["kernels-memory"][1]["highest"] = 1.3
+    assert "| *85 (85 %)* | *90 (90 %)* |" in report.text(results)
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.01234, "0.0123"), (12.345, "12.3"), (999.0, "999"), (1234.5, "1,234")])

@@ -2,12 +2,12 @@
 //!
 //! `cargo bench --package n2d2-core --bench conv -- WORDS`: rows whose names hold all words, such as `3x3` or `batch 64`.
 //! A backward pass gives the weight gradient alone (and that of the bias), or both gradients; backward-data is the
-//! difference. The weights count as new in every pass, as in a training step.
+//! difference. The weights count as new in every pass, as in a training step. The last column is the time of both gradients
+//! as a multiple of that of the forward pass. `N2D2_BENCH_JSON=FILE` writes the figures for programs: see `machine/mod.rs`.
 
 mod machine;
 
-use machine::{chosen, each_thread_count, median_time, share};
-use n2d2_core::device::cpu::Peak;
+use machine::{Figure, Work, chosen, each_thread_count, median, record, share, turns};
 use n2d2_core::graph::{Unit, Var};
 use n2d2_core::{Config, Tensor, config};
 use std::fmt;
@@ -131,31 +131,46 @@ impl Layer {
 
     /// Floating-point operations of a pass.
     fn flops(&self) -> f64 {
-        let out = if self.kernel > 0 { (self.size + 2 * self.padding - self.kernel) / self.stride + 1 } else { 1 };
-        2.0 * (self.batch * self.c_out * out * out * self.c_in * self.kernel.max(1).pow(2)) as f64
+        2.0 * (self.batch * self.c_out * self.out().pow(2) * self.c_in * self.kernel.max(1).pow(2)) as f64
     }
 
-    /// Seconds of forward, backward-data and backward-weights.
-    fn times(&self) -> [f64; 3] {
+    /// Height and width of the output.
+    fn out(&self) -> usize {
+        if self.kernel > 0 { (self.size + 2 * self.padding - self.kernel) / self.stride + 1 } else { 1 }
+    }
+
+    /// The share of the peak that is wanted of a pass: of 3x3 and 1x1 kernels with channels enough, where the batch has so
+    /// many pixels that the arithmetic, not the memory of the weights, is what takes time.
+    fn floor(&self) -> Option<f64> {
+        let channels = self.c_in.min(self.c_out);
+        match (self.kernel, self.c_in, self.batch) {
+            (3 | 1, ..) if channels >= 32 && self.batch * self.out().pow(2) >= 49 => Some(0.75),
+            (5, 6, 256) => Some(0.7),
+            _ => None,
+        }
+    }
+
+    /// The figures of forward, backward-data and backward-weights, and the backward passes as a multiple of forward.
+    fn figures(&self) -> ([Option<Figure>; 3], f64) {
         let unit = self.unit();
         let values = batch(&[self.batch, self.c_in, self.size, self.size]);
-        let forward = median_time(|| drop(black_box(unit.call(&[Var::leaf(values.clone(), false)]).unwrap())));
-        let gradient = {
-            let y = unit.call(&[Var::leaf(values.clone(), false)]).unwrap();
-            batch(y.tensor().shape())
-        };
-        let backward = |wants_gradient: bool| {
-            let y = unit.call(&[Var::leaf(values.clone(), wants_gradient)]).unwrap();
-            median_time(|| {
-                unit.with(|u| u.cell.params_mut()[0].version += 1);
-                y.back_propagate(Some(gradient.clone())).unwrap();
-            })
+        let call = |wants_gradient: bool| unit.call(&[Var::leaf(values.clone(), wants_gradient)]).unwrap();
+        let (of_weights, of_both) = (call(false), call(true));
+        let gradient = batch(of_both.tensor().shape());
+        let backward = |y: &Var<f32>| {
+            unit.with(|u| u.cell.params_mut()[0].version += 1);
+            y.back_propagate(Some(gradient.clone())).unwrap();
         };
         // `back_propagate` begins with a copy of the gradient, which no pass needs.
         let (from, mut to) = (gradient.to_vec(), gradient.to_vec());
-        let copy = median_time(|| black_box(&mut to).copy_from_slice(black_box(&from)));
-        let (weights, both) = (backward(false), backward(true));
-        [forward, both - weights, weights - copy]
+        let mut forth = || drop(black_box(call(false)));
+        let (mut back_weights, mut back_both) = (|| backward(&of_weights), || backward(&of_both));
+        let mut copy = || black_box(&mut to).copy_from_slice(black_box(&from));
+        let taken = turns(&mut [&mut forth, &mut back_weights, &mut back_both, &mut copy]);
+        let [forward, weights, both, copy] = [0, 1, 2, 3].map(|i| taken.seconds[i]);
+        let figure = |seconds: &dyn Fn(usize) -> f64| taken.figure(Work::Flops(self.flops()), seconds);
+        let figures = [figure(&|r| forward[r]), figure(&|r| both[r] - weights[r]), figure(&|r| weights[r] - copy[r])];
+        (figures, median((0..machine::ROUNDS).map(|r| (both[r] - copy[r]) / forward[r]).collect()))
     }
 }
 
@@ -173,11 +188,15 @@ fn batch(shape: &[usize]) -> Tensor<f32> {
 }
 
 fn main() {
-    for Peak { gflops, .. } in each_thread_count() {
+    for _ in each_thread_count() {
         println!("{:36} {:>14} {:>14} {:>14}   GFLOP/s and share of the peak", "", "forward", "backward-data", "-weights");
         for layer in LAYERS.iter().filter(|l| chosen(&l.to_string())) {
-            let [forward, data, weights] = layer.times().map(|t| share(layer.flops() / t / 1e9, gflops));
-            println!("{layer:36} {forward} {data} {weights}");
+            let (figures, ratio) = layer.figures();
+            let [forward, data, weights] = figures.each_ref().map(|f| share(f.as_ref()));
+            println!("{layer:36} {forward} {data} {weights} {ratio:6.2}");
+            for (pass, found) in ["forward", "backward-data", "backward-weights"].iter().zip(&figures) {
+                record("conv", &layer.to_string(), pass, found.as_ref(), layer.floor());
+            }
         }
     }
 }

@@ -4,12 +4,12 @@
 //! `cargo bench --package n2d2-core --bench memory -- WORDS`: rows whose names hold all words, such as `norm` or `batch 64`.
 //! The bytes are those that must move: each input read once, each output written once (by a pass over values, also the
 //! gradient that an activation changes). A backward pass begins with the executor's copy of the gradient, which counts.
+//! `N2D2_BENCH_JSON=FILE` writes the figures for programs: see `machine/mod.rs`.
 
 mod machine;
 
-use machine::{chosen, each_thread_count, median_time, share};
+use machine::{Figure, Work, chosen, each_thread_count, record, share, turns};
 use n2d2_core::activation::Activation;
-use n2d2_core::device::cpu::Peak;
 use n2d2_core::graph::{Unit, Var};
 use n2d2_core::solver::Solver;
 use n2d2_core::{Config, Tensor, config};
@@ -103,15 +103,20 @@ fn bytes(inputs: usize, input: usize, outputs: usize, output: usize) -> f64 {
     ((inputs * input + outputs * output) * size_of::<f32>()) as f64
 }
 
-fn row(name: &str, gbytes: [f64; 2], times: [f64; 2], peak: &Peak) {
+/// The share of the triad that is wanted of a pass, but not of softmax, which computes.
+const FLOOR: f64 = 0.8;
+
+fn row(name: &str, passes: &[(&str, Option<Figure>)]) {
     print!("{name:44}");
-    for (moved, time) in gbytes.into_iter().zip(times) {
-        print!(" {:9.1} us {}", time * 1e6, share(moved / time / 1e9, peak.gbytes));
+    for (pass, found) in passes {
+        let found = found.as_ref();
+        print!(" {:9.1} us {}", found.map_or(0.0, |f| f.us), share(found));
+        record("memory", name, pass, found, (!name.starts_with("softmax")).then_some(FLOOR));
     }
     println!();
 }
 
-fn cell(cell: &Cell, shape: &[usize; 4], peak: &Peak) {
+fn cell(cell: &Cell, shape: &[usize; 4]) {
     let [n, c, h, w] = shape;
     let name = format!("{} {c} x {h}x{w} batch {n}", cell.name);
     if !chosen(&name) {
@@ -120,18 +125,20 @@ fn cell(cell: &Cell, shape: &[usize; 4], peak: &Peak) {
     let unit = Unit::<f32>::new("bench", cell.kind, &(cell.config)(*c)).unwrap();
     unit.with(|u| u.activation = cell.relu.then(|| Activation::new("Rectifier", &Config::default()).unwrap()));
     let inputs: Vec<_> = (0..cell.inputs as u64).map(|k| Var::leaf(batch(shape, k), true)).collect();
-    let forward = median_time(|| _ = black_box(unit.call(&inputs).unwrap()));
     let y = unit.call(&inputs).unwrap();
     let gradient = batch(y.tensor().shape(), 9);
-    let backward = median_time(|| y.back_propagate(Some(gradient.clone())).unwrap());
+    let taken = turns(&mut [&mut || drop(black_box(unit.call(&inputs).unwrap())), &mut || {
+        y.back_propagate(Some(gradient.clone())).unwrap();
+    }]);
     let (input, output) = (shape.iter().product(), y.tensor().len());
     let [forth, back] = cell.moved;
     let moved = [bytes(forth[0], input, forth[1], output), bytes(back[0], input, back[1] + 2, output)];
-    row(&name, moved, [forward, backward], peak);
+    let figure = |pass: usize| taken.figure(Work::Bytes(moved[pass]), |round| taken.seconds[pass][round]);
+    row(&name, &[("forward", figure(0)), ("backward", figure(1))]);
 }
 
 /// All parameters of a network in one update: dense layers of these numbers of inputs and outputs.
-fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, moved: usize, peak: &Peak) {
+fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, moved: usize) {
     if !chosen(name) {
         return;
     }
@@ -149,7 +156,7 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
     for y in &outputs {
         y.back_propagate(None).unwrap();
     }
-    let time = median_time(|| {
+    let taken = turns(&mut [&mut || {
         for unit in &net {
             unit.with(|u| {
                 for p in u.cell.params_mut() {
@@ -158,18 +165,18 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
             });
         }
         n2d2_core::graph::update_all(&outputs).unwrap();
-    });
+    }]);
     let values: usize = net.iter().map(|u| u.with(|u| u.cell.params().iter().map(|p| p.layout.len).sum::<usize>())).sum();
-    let moved = bytes(moved, values, 0, 0);
-    println!("{name:44} {:9.1} us {}", time * 1e6, share(moved / time / 1e9, peak.gbytes));
+    let figure = taken.figure(Work::Bytes(bytes(moved, values, 0, 0)), |round| taken.seconds[0][round]);
+    row(name, &[("update", figure)]);
 }
 
 fn main() {
-    for peak in each_thread_count() {
+    for _ in each_thread_count() {
         println!("{:44} {:>25} {:>25}", "", "forward", "backward");
         for c in CELLS {
             for shape in SHAPES {
-                cell(c, shape, &peak);
+                cell(c, shape);
             }
         }
         let sgd = config! { "learning_rate" => 1e-4, "momentum" => 0.9 };
@@ -178,8 +185,8 @@ fn main() {
         let lenet = [(25, 6), (150, 16), (256, 120), (120, 84), (84, 10)];
         let large = [(512, 4096), (4096, 1024)];
         for (name, layers) in [("LeNet", &lenet[..]), ("6 million values", &large[..])] {
-            update(&format!("SGD with momentum, {name}"), layers, &sgd, "SGD", 5, &peak);
-            update(&format!("Adam, {name}"), layers, &adam, "Adam", 7, &peak);
+            update(&format!("SGD with momentum, {name}"), layers, &sgd, "SGD", 5);
+            update(&format!("Adam, {name}"), layers, &adam, "Adam", 7);
         }
     }
 }

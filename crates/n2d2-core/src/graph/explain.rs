@@ -11,12 +11,14 @@ use crate::device::cpu::Peak;
 use crate::error::{Error, Result};
 use crate::tensor::{Element, Float, Shape};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// Time of the calls before.
+const WARM_UP: Duration = Duration::from_millis(50);
 /// Measurements of which the median counts.
 const ROUNDS: usize = 7;
-/// Seconds after which no other measurement begins, if there are [`LEAST_ROUNDS`].
-const SECONDS: f64 = 1.0;
+/// Time after which no other measurement begins, if there are [`LEAST_ROUNDS`].
+const LONG: Duration = Duration::from_secs(1);
 const LEAST_ROUNDS: usize = 3;
 
 /// A node of a network: a cell with those that are computed in its pass.
@@ -214,9 +216,13 @@ impl<T: Float> Plan<T> {
     }
 
     fn measure(&self, inputs: &[Var<T>]) -> Result<Explanation> {
-        // The first call makes the plan, the second has everything packed.
+        // The first call makes the plan, the second has everything packed; the others wake the threads and the processors.
+        let start = Instant::now();
         let first = self.call(inputs)?;
         self.call(inputs)?;
+        while start.elapsed() < WARM_UP {
+            self.call(inputs)?;
+        }
         let fused = self.inference.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(super::inference::Inference::describe);
         let is_fused = fused.is_some();
         let described = fused.unwrap_or_else(|| self.described(&first, inputs.len()));
@@ -224,7 +230,7 @@ impl<T: Float> Plan<T> {
         let peak = Peak::measure();
         let (mut rounds, mut calls): (Vec<Vec<ExplainedNode>>, Vec<u64>) = (Vec::new(), Vec::new());
         let start = Instant::now();
-        while rounds.len() < ROUNDS && (rounds.len() < LEAST_ROUNDS || start.elapsed().as_secs_f64() < SECONDS) {
+        while rounds.len() < ROUNDS && (rounds.len() < LEAST_ROUNDS || start.elapsed() < LONG) {
             let (run, passes) = trace(|| self.call(inputs));
             run?;
             let Some(work) = by_node(&described, &passes) else {
