@@ -16,7 +16,8 @@ def test_the_figures_of_a_bench_come_with_the_time_of_the_measurement() -> None:
     def run(bench: str, file: Path) -> None:
         asked.append(bench)
         lines = [
-            {"name": name, "share": share, "floor": floor} for name, share, floor in (("a", 0.5, 0.8), ("b", 1, None))
+            {"name": name, "share": share, "floor": floor, "of_size": None}
+            for name, share, floor in (("a", 0.5, 0.8), ("b", 1, None))
         ]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
 

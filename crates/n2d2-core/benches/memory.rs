@@ -1,5 +1,5 @@
-//! Speed of the cells that memory bounds, and of the solvers: GB/s of each pass and the share of the triad measured on the
-//! spot.
+//! Speed of the cells that memory bounds, and of the solvers: GB/s of each pass and the shares of the triad measured on the
+//! spot, first that in the caches, then that over as many bytes as the pass moves, which may be more than the caches hold.
 //!
 //! `cargo bench --package n2d2-core --bench memory -- WORDS`: rows whose names hold all words, such as `norm` or `batch 64`.
 //! The bytes are those that must move: each input read once, each output written once (by a pass over values, also the
@@ -8,8 +8,9 @@
 
 mod machine;
 
-use machine::{Figure, Work, chosen, each_thread_count, record, share, turns};
+use machine::{Figure, chosen, each_thread_count, record, share, turns};
 use n2d2_core::activation::Activation;
+use n2d2_core::device::cpu::Triad;
 use n2d2_core::graph::{Unit, Var};
 use n2d2_core::solver::Solver;
 use n2d2_core::{Config, Tensor, config};
@@ -103,7 +104,7 @@ fn bytes(inputs: usize, input: usize, outputs: usize, output: usize) -> f64 {
     ((inputs * input + outputs * output) * size_of::<f32>()) as f64
 }
 
-/// The share of the triad that is wanted of a pass, but not of softmax, which computes.
+/// The share of the triad over as many bytes that is wanted of a pass, but not of softmax, which computes.
 const FLOOR: f64 = 0.8;
 
 fn row(name: &str, passes: &[(&str, Option<Figure>)]) {
@@ -127,13 +128,14 @@ fn cell(cell: &Cell, shape: &[usize; 4]) {
     let inputs: Vec<_> = (0..cell.inputs as u64).map(|k| Var::leaf(batch(shape, k), true)).collect();
     let y = unit.call(&inputs).unwrap();
     let gradient = batch(y.tensor().shape(), 9);
-    let taken = turns(&mut [&mut || drop(black_box(unit.call(&inputs).unwrap())), &mut || {
-        y.back_propagate(Some(gradient.clone())).unwrap();
-    }]);
     let (input, output) = (shape.iter().product(), y.tensor().len());
     let [forth, back] = cell.moved;
     let moved = [bytes(forth[0], input, forth[1], output), bytes(back[0], input, back[1] + 2, output)];
-    let figure = |pass: usize| taken.figure(Work::Bytes(moved[pass]), |round| taken.seconds[pass][round]);
+    let triads = moved.map(|bytes| Triad::new(bytes as usize));
+    let mut forth = || drop(black_box(unit.call(&inputs).unwrap()));
+    let mut back = || y.back_propagate(Some(gradient.clone())).unwrap();
+    let taken = turns(&mut [&mut forth, &mut || triads[0].sweep(1), &mut back, &mut || triads[1].sweep(1)]);
+    let figure = |pass: usize| taken.beside(moved[pass], 2 * pass, 2 * pass + 1, &triads[pass]);
     row(&name, &[("forward", figure(0)), ("backward", figure(1))]);
 }
 
@@ -156,7 +158,10 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
     for y in &outputs {
         y.back_propagate(None).unwrap();
     }
-    let taken = turns(&mut [&mut || {
+    let values: usize = net.iter().map(|u| u.with(|u| u.cell.params().iter().map(|p| p.layout.len).sum::<usize>())).sum();
+    let moved = bytes(moved, values, 0, 0);
+    let triad = Triad::new(moved as usize);
+    let mut update = || {
         for unit in &net {
             unit.with(|u| {
                 for p in u.cell.params_mut() {
@@ -165,15 +170,14 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
             });
         }
         n2d2_core::graph::update_all(&outputs).unwrap();
-    }]);
-    let values: usize = net.iter().map(|u| u.with(|u| u.cell.params().iter().map(|p| p.layout.len).sum::<usize>())).sum();
-    let figure = taken.figure(Work::Bytes(bytes(moved, values, 0, 0)), |round| taken.seconds[0][round]);
-    row(name, &[("update", figure)]);
+    };
+    let taken = turns(&mut [&mut update, &mut || triad.sweep(1)]);
+    row(name, &[("update", taken.beside(moved, 0, 1, &triad))]);
 }
 
 fn main() {
     for _ in each_thread_count() {
-        println!("{:44} {:>25} {:>25}", "", "forward", "backward");
+        println!("{:44} {:>32} {:>32}", "", "forward", "backward");
         for c in CELLS {
             for shape in SHAPES {
                 cell(c, shape);

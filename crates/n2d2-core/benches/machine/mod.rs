@@ -6,14 +6,14 @@
 //! If the environment variable `N2D2_BENCH_JSON` names a file (with its whole path: cargo runs a bench in the folder of its
 //! package), every figure is also appended to it as a line of JSON:
 //! `{"bench": .., "name": .., "pass": .., "threads": .., "us": .., "rate": .., "share": .., "lowest": .., "highest": ..,
-//! "floor": .., "peak": ..}`. `rate` is in 10^9 operations or bytes a second; `share`, that of the peak, is the median of
+//! "floor": .., "peak": .., "of_size": ..}`. `rate` is in 10^9 operations or bytes a second; `share`, that of the peak, is the median of
 //! the rounds, between the `lowest` and the `highest`; `floor` is the share that is wanted, or null; `peak` is the lowest of
-//! the rounds. A difference of times that noise has swallowed is no figure.
+//! the rounds; `of_size` is the share of a triad over as many bytes, or null. A difference of times that noise has swallowed is no figure.
 
 // Each bench uses a part of it.
 #![allow(dead_code)]
 
-use n2d2_core::device::cpu::{Peak, set_threads, threads};
+use n2d2_core::device::cpu::{Peak, Triad, set_threads, threads};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -98,6 +98,8 @@ pub struct Figure {
     pub lowest: f64,
     pub highest: f64,
     pub peak: f64,
+    /// Share of the rate of a triad over as many bytes.
+    pub of_size: Option<f64>,
 }
 
 impl Turns {
@@ -122,13 +124,23 @@ impl Turns {
             lowest: shares().fold(f64::MAX, f64::min),
             highest: shares().fold(0.0, f64::max),
             peak: rounds.iter().map(|r| r.2).fold(f64::MAX, f64::min),
+            of_size: None,
         })
+    }
+
+    /// The figure of call number `call`, which moves bytes, beside call number `beside`: a sweep of a triad.
+    pub fn beside(&self, bytes: f64, call: usize, beside: usize, triad: &Triad) -> Option<Figure> {
+        let [ours, theirs] = [call, beside].map(|i| self.seconds[i]);
+        let found = self.figure(Work::Bytes(bytes), |r| ours[r])?;
+        let shares = (0..ROUNDS).map(|r| bytes / ours[r] / (triad.bytes() as f64 / theirs[r]));
+        Some(Figure { of_size: Some(median(shares.collect())), ..found })
     }
 }
 
-/// A rate and its share of the peak, for a column of a table.
+/// A rate, its share of the peak and, if there is one, of a triad over as many bytes, for a column of a table.
 pub fn share(found: Option<&Figure>) -> String {
-    found.map_or_else(|| format!("{:>14}", "-"), |f| format!("{:7.1} {:4.0} %", f.rate, 100.0 * f.share))
+    let of_size = |f: &Figure| f.of_size.map_or(String::new(), |share| format!(" {:4.0} %", 100.0 * share));
+    found.map_or_else(|| format!("{:>14}", "-"), |f| format!("{:7.1} {:4.0} %{}", f.rate, 100.0 * f.share, of_size(f)))
 }
 
 /// Appends a figure, if there is one, to the file of the variable, if that names one.
@@ -137,11 +149,13 @@ pub fn share(found: Option<&Figure>) -> String {
 /// If the file cannot be written.
 pub fn record(bench: &str, name: &str, pass: &str, found: Option<&Figure>, floor: Option<f64>) {
     let (Some(found), Some(path)) = (found, std::env::var_os("N2D2_BENCH_JSON")) else { return };
-    let Figure { us, rate, share, lowest, highest, peak } = found;
-    let floor = floor.map_or("null".to_string(), |v| v.to_string());
+    let Figure { us, rate, share, lowest, highest, peak, of_size } = found;
+    let [floor, of_size] = [floor, *of_size].map(|v| v.map_or("null".to_string(), |v| format!("{v:.4}")));
     let (threads, name) = (threads(), name.trim());
     let what = format!(r#""bench": "{bench}", "name": "{name}", "pass": "{pass}", "threads": {threads}"#);
-    let shares = format!(r#""share": {share:.4}, "lowest": {lowest:.4}, "highest": {highest:.4}, "floor": {floor}, "peak": {peak:.3}"#);
+    let shares = format!(
+        r#""share": {share:.4}, "lowest": {lowest:.4}, "highest": {highest:.4}, "floor": {floor}, "peak": {peak:.3}, "of_size": {of_size}"#
+    );
     let line = format!(r#"{{{what}, "us": {us:.3}, "rate": {rate:.3}, {shares}}}"#);
     let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("N2D2_BENCH_JSON names a file that can be written");
     writeln!(file, "{line}").expect("N2D2_BENCH_JSON names a file that can be written");

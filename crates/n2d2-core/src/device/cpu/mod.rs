@@ -28,7 +28,7 @@ pub(crate) use isa::uses_avx2;
 pub use isa::{Isa, isa, isas};
 pub(crate) use kernels::{Dot, Span, Tile, Transpose};
 pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
-pub use peak::Peak;
+pub use peak::{Peak, Triad};
 pub(crate) use pool::parallel_parts;
 pub use pool::{parallel_for, set_threads, threads};
 pub use winners::Winners;

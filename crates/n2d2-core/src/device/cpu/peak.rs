@@ -36,26 +36,54 @@ impl Peak {
         let loops = 200_000;
         let flops = threads as f64 * fma_loop(loops);
         let computed = best(|| parallel_for(threads, usize::MAX, &|_| _ = black_box(fma_loop(loops))));
-        let mut vectors: Vec<[Vec<f32>; 3]> = (0..threads).map(|_| [vec![0.0; TRIAD], vec![1.0; TRIAD], vec![2.0; TRIAD]]).collect();
-        let shared: Vec<Mutex<&mut [Vec<f32>; 3]>> = vectors.iter_mut().map(Mutex::new).collect();
-        let streamed = best(|| {
-            parallel_for(threads, usize::MAX, &|i| {
-                let Ok(mut held) = shared[i].lock() else { return };
-                let [a, b, c] = &mut **held;
-                for s in 0..SWEEPS {
-                    triad(a, b, c, s as f32);
-                    black_box(&mut *a);
-                }
-            });
-        });
-        let bytes = (threads * SWEEPS * 3 * TRIAD * size_of::<f32>()) as f64;
-        Peak { threads, gflops: flops / computed / 1e9, gbytes: bytes / streamed / 1e9 }
+        let triad = Triad::new(threads * 3 * TRIAD * size_of::<f32>());
+        let streamed = best(|| triad.sweep(SWEEPS));
+        let bytes = SWEEPS * triad.bytes();
+        Peak { threads, gflops: flops / computed / 1e9, gbytes: bytes as f64 / streamed / 1e9 }
     }
 
     /// The higher of two measurements with the same threads: a peak is what is possible.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         Peak { threads: self.threads, gflops: self.gflops.max(other.gflops), gbytes: self.gbytes.max(other.gbytes) }
+    }
+}
+
+/// Vectors for `a = b + s * c`, a part of each for every thread: what streams through memory at its speed.
+///
+/// ```
+/// let triad = n2d2_core::device::cpu::Triad::new(1 << 16);
+/// triad.sweep(2);
+/// assert!(triad.bytes() <= 1 << 16 && triad.bytes() > 1 << 15);
+/// ```
+pub struct Triad {
+    parts: Vec<Mutex<[Vec<f32>; 3]>>,
+}
+
+impl Triad {
+    /// Vectors of about so many bytes altogether, and of a cache line for every thread at least.
+    pub fn new(bytes: usize) -> Self {
+        let threads = threads();
+        let len = (bytes / (3 * size_of::<f32>() * threads)).max(16);
+        Triad { parts: (0..threads).map(|_| Mutex::new([vec![0.0; len], vec![1.0; len], vec![2.0; len]])).collect() }
+    }
+
+    /// Bytes that a sweep reads and writes.
+    pub fn bytes(&self) -> usize {
+        let of = |part: &Mutex<[Vec<f32>; 3]>| part.lock().map_or(0, |held| held.iter().map(Vec::len).sum::<usize>());
+        self.parts.iter().map(of).sum::<usize>() * size_of::<f32>()
+    }
+
+    /// Goes through all vectors some times, every thread through its own.
+    pub fn sweep(&self, times: usize) {
+        parallel_for(self.parts.len(), usize::MAX, &|i| {
+            let Ok(mut held) = self.parts[i].lock() else { return };
+            let [a, b, c] = &mut *held;
+            for s in 0..times {
+                triad(a, b, c, s as f32);
+                black_box(&mut *a);
+            }
+        });
     }
 }
 
