@@ -176,13 +176,16 @@ impl<T: Float> Cell<T> for Conv<T> {
     fn leading(&self, input: &[usize]) -> Option<Leading<T>> {
         let [n, c, h, w] = dims4(input);
         let full = self.full_size("", h, w).ok().filter(|_| !self.is_sub_sampled())?;
+        let shape = [n, c, full[0], full[1]];
         Some(Leading {
             sweep: self.convolution.leading(n, [h, w], full)?,
+            kernel: self.convolution.depthwise_kernel(true, ""),
+            macs: n as u64 * self.statistics(&[input], &shape).macs,
             weights: self.params[0].value.part(0, self.params[0].layout.len).to_vec(),
             bias: self.bias().to_vec(),
             affine: None,
             relu: false,
-            shape: [n, c, full[0], full[1]],
+            shape,
         })
     }
 

@@ -330,11 +330,16 @@ impl<T: Float> Convolution<T> {
         let (rows, geometry) = if adjoint { (&plan.depthwise_adjoint, &plan.adjoint) } else { (&plan.depthwise_sweep, &plan.sweep) };
         let way = if adjoint { "adjoint " } else { "" };
         if self.depthwise {
-            let taps = if rows.is_some() { "rows" } else { "taps" };
-            return format!("depthwise {taps} {way}{kh}x{kw} {isa}");
+            return self.depthwise_kernel(rows.is_some(), way);
         }
         let outputs = self.per_group()[usize::from(!adjoint)];
         format!("direct {way}{kh}x{kw} {} {isa}", geometry.tile_name(self.kernels.width(outputs), adds))
+    }
+
+    /// What a depthwise sweep or adjoint computes with: whole rows, or taps.
+    pub(super) fn depthwise_kernel(&self, rows: bool, way: &str) -> String {
+        let ([kh, kw], isa) = (self.window.kernel, self.kernels.isa.name());
+        format!("depthwise {} {way}{kh}x{kw} {isa}", if rows { "rows" } else { "taps" })
     }
 
     /// The phase of a sweep, or of the adjoint.

@@ -53,6 +53,16 @@ pub struct Leading<T> {
     pub relu: bool,
     /// Shape of its output.
     pub(super) shape: [usize; 4],
+    /// What computes it, and its multiply-accumulates for all images.
+    pub(crate) kernel: String,
+    pub(crate) macs: u64,
+}
+
+impl<T: Float> Leading<T> {
+    /// Bytes of its weights and biases.
+    pub(crate) fn parameter_bytes(&self) -> usize {
+        (self.weights.len() + self.bias.len()) * size_of::<T>()
+    }
 }
 
 /// What a cell does beside: to its output before its activation, and in front of everything else.

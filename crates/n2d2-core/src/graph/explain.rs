@@ -28,7 +28,8 @@ pub struct ExplainedNode {
     pub name: String,
     /// Its class.
     pub kind: &'static str,
-    /// What is computed in its pass beside: names of cells, then the class of the activation.
+    /// What is computed in its pass beside: names of cells in front of it and of their activation, of cells behind it, and the
+    /// class of its activation.
     pub fused: Vec<String>,
     /// What computes it: the word of [`Cell::kernel`](crate::cells::Cell::kernel), after `concatenation` if several inputs are
     /// joined first, before the activation if a pass of its own applies that.
@@ -67,6 +68,9 @@ pub struct Explanation {
 /// A node as the plan knows it.
 pub(super) struct Described<T: Float> {
     pub(super) unit: Arc<Unit<T>>,
+    /// The cell in front that is computed in its pass, with those folded into that, and its activation.
+    pub(super) led: Vec<Arc<Unit<T>>>,
+    pub(super) led_activation: Option<&'static str>,
     pub(super) folded: Vec<Arc<Unit<T>>>,
     pub(super) activation: Option<&'static str>,
     pub(super) shape: Shape,
@@ -84,7 +88,17 @@ impl<T: Float> Described<T> {
             let activation = u.activation.as_ref().map(Activation::function).filter(|f| !f.is_identity());
             (step.reads.len() > 1 && u.cell.inputs().joins(), activation.as_ref().map(ActivationFn::kind))
         });
-        Described { unit: step.unit.clone(), folded: Vec::new(), activation, shape, buffer: None, joins, adds: false }
+        Described {
+            unit: step.unit.clone(),
+            led: Vec::new(),
+            led_activation: None,
+            folded: Vec::new(),
+            activation,
+            shape,
+            buffer: None,
+            joins,
+            adds: false,
+        }
     }
 
     /// The node, with the passes that a call computed for it: joining of its inputs, the cell, an activation behind it.
@@ -92,7 +106,9 @@ impl<T: Float> Described<T> {
         let cell = work.iter().find(|w| !w.kind.is_empty());
         let (kernel, kind) = cell.map_or(("", ""), |w| (&*w.kernel, w.kind));
         let behind = self.activation.filter(|_| work.last().is_some_and(|w| w.kind.is_empty()));
-        let mut fused: Vec<String> = self.folded.iter().map(|u| u.name().to_string()).collect();
+        let mut fused: Vec<String> = self.led.iter().map(|u| u.name().to_string()).collect();
+        fused.extend(self.led_activation.map(String::from));
+        fused.extend(self.folded.iter().map(|u| u.name().to_string()));
         fused.extend(self.activation.filter(|_| behind.is_none()).map(String::from));
         let words = [self.joins.then_some("concatenation"), Some(kernel), behind];
         let output_bytes = self.shape.iter().product::<usize>() * size_of::<T>();
@@ -104,7 +120,7 @@ impl<T: Float> Described<T> {
             kernel: words.into_iter().flatten().collect::<Vec<_>>().join(", "),
             dtype: <T as Element>::NAME,
             shape: self.shape.clone(),
-            parameter_bytes: bytes_of(&self.unit) + self.folded.iter().map(bytes_of).sum::<usize>(),
+            parameter_bytes: std::iter::once(&self.unit).chain(&self.led).chain(&self.folded).map(bytes_of).sum(),
             output_bytes,
             buffer: self.buffer,
             macs: cell.map_or(0, |w| (w.flops / 2.0) as u64),

@@ -26,7 +26,9 @@ enum Source {
 /// A cell with those that are folded into it.
 struct Fused<T: Float> {
     unit: Arc<Unit<T>>,
-    /// The cells that were folded into it.
+    /// The cell in front that it computes for itself, with those folded into that; and those folded into it.
+    led: Vec<Arc<Unit<T>>>,
+    led_activation: Option<ActivationFn>,
     folded: Vec<Arc<Unit<T>>>,
     reads: Vec<Source>,
     how: Inputs,
@@ -141,8 +143,14 @@ impl<T: Float> Inference<T> {
                 None => reads.iter().map(|place| source(*place)).collect(),
             };
             made.push(Made { shape: shape.clone(), pass, wants_gradient });
+            let (led, led_activation) = match (&leading, passes.get(pass)) {
+                (Some(_), Some(led)) => (std::iter::once(&led.unit).chain(&led.folded).cloned().collect(), led.activation),
+                _ => (Vec::new(), None),
+            };
             let fused = Fused {
                 unit: unit.clone(),
+                led,
+                led_activation,
                 folded: Vec::new(),
                 reads,
                 leading,
@@ -245,6 +253,8 @@ impl<T: Float> Inference<T> {
         };
         let described = |pass: &Fused<T>| Described {
             unit: pass.unit.clone(),
+            led: pass.led.clone(),
+            led_activation: pass.led_activation.as_ref().map(ActivationFn::kind),
             folded: pass.folded.clone(),
             activation: pass.activation.as_ref().map(ActivationFn::kind),
             shape: pass.shape.clone(),

@@ -2,6 +2,7 @@
 
 use super::unit::Inner;
 use super::var::Node;
+use crate::cells::Leading;
 use crate::tensor::Float;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -146,6 +147,15 @@ pub(super) fn record(pass: Profiled) {
             sum.kernel = pass.kernel;
         }
         None => profile.passes.push(pass),
+    }
+}
+
+impl Profiled {
+    /// Adds what a cell computes for the one in front of it.
+    pub(super) fn lead<T: Float>(&mut self, leading: &Leading<T>) {
+        self.kernel = format!("{}, {}", leading.kernel, self.kernel).into();
+        self.flops += 2.0 * leading.macs as f64;
+        self.bytes += leading.parameter_bytes() as f64;
     }
 }
 

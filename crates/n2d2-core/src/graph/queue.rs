@@ -115,7 +115,11 @@ impl<T: Float> Body<'_, T> {
         match self {
             Body::Cell(pass) => {
                 let wanted = pass.back.as_ref().map(|(_, inputs)| inputs.iter().flatten().map(Tensor::len).sum());
-                profile::work_of(&pass.inner, &pass.node, wanted)
+                let mut found = profile::work_of(&pass.inner, &pass.node, wanted);
+                if let Some(leading) = pass.epilogue.as_ref().and_then(|e| e.leading) {
+                    found.lead(leading);
+                }
+                found
             }
             Body::Plain(_) => Profiled { passes: 1, bytes: bytes as f64, ..Profiled::default() },
         }
