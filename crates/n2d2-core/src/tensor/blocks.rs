@@ -3,6 +3,7 @@
 use super::ALIGN_BYTES;
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Free blocks kept at most, in bytes.
@@ -19,9 +20,40 @@ struct FreeList {
 
 static FREE: Mutex<FreeList> = Mutex::new(FreeList { blocks: [const { Vec::new() }; CLASSES], held_bytes: 0 });
 
+/// Blocks of at least so many bytes begin at different places of a page. An allocator begins them all at the same one; a kernel
+/// that reads one and writes another would then find what it touches in the same sets of the first cache, its loads behind its stores.
+const PLACED_BYTES: usize = 32 * 1024;
+const PAGE_BYTES: usize = 4096;
+/// From one place to the next: a number of lines of the cache that does not divide those of a page.
+const STEP_BYTES: usize = 23 * ALIGN_BYTES;
+
 fn layout(bytes: usize) -> Layout {
+    let (bytes, align) = if bytes < PLACED_BYTES { (bytes, ALIGN_BYTES) } else { (bytes + PAGE_BYTES, PAGE_BYTES) };
     // The size is a class made by `class_of`, far below isize::MAX, and the alignment is a power of two.
-    Layout::from_size_align(bytes, ALIGN_BYTES).expect("a size class is a valid layout")
+    Layout::from_size_align(bytes, align).expect("a size class is a valid layout")
+}
+
+/// A new block of a class, or null.
+fn allocate(bytes: usize) -> *mut u8 {
+    static PLACE: AtomicUsize = AtomicUsize::new(0);
+    // SAFETY: the layout has a size of at least 256 bytes.
+    let base = unsafe { alloc(layout(bytes)) };
+    if base.is_null() || bytes < PLACED_BYTES {
+        return base;
+    }
+    let place = PLACE.fetch_add(STEP_BYTES, Ordering::Relaxed) % PAGE_BYTES;
+    // SAFETY: the layout has a page more than the block.
+    unsafe { base.add(place) }
+}
+
+/// Gives a block of `allocate` back to the system.
+///
+/// # Safety
+/// Nobody may use the block any more.
+unsafe fn release(p: NonNull<u8>, bytes: usize) {
+    let place = if bytes < PLACED_BYTES { 0 } else { p.addr().get() % PAGE_BYTES };
+    // SAFETY: the block was allocated with this very layout, which begins at a page if the block has a place in it.
+    unsafe { dealloc(p.as_ptr().sub(place), layout(bytes)) };
 }
 
 /// Rounds up to a class: powers of two and three quarters between, so that at most a third is wasted.
@@ -46,8 +78,7 @@ pub(super) fn take(bytes: usize) -> NonNull<u8> {
     };
     let p = match reused {
         Some(address) => address as *mut u8,
-        // SAFETY: the layout has a size of at least 256 bytes.
-        None => unsafe { alloc(layout(bytes)) },
+        None => allocate(bytes),
     };
     // A panic becomes an exception in Python; an abort would take the whole process with it.
     NonNull::new(p).unwrap_or_else(|| panic!("out of memory: {bytes} bytes asked for; take a smaller batch, image or network"))
@@ -61,8 +92,8 @@ pub(super) fn give(p: NonNull<u8>, bytes: usize) {
         free.blocks[number_of(bytes)].push(p.as_ptr() as usize);
     } else {
         drop(free);
-        // SAFETY: `take` allocated the block with this very layout.
-        unsafe { dealloc(p.as_ptr(), layout(bytes)) };
+        // SAFETY: `take` made the block, and the caller has no more use for it.
+        unsafe { release(p, bytes) };
     }
 }
 
@@ -70,6 +101,24 @@ pub(super) fn give(p: NonNull<u8>, bytes: usize) {
 mod tests {
     use super::*;
     use crate::tensor::Buffer;
+
+    #[test]
+    fn large_blocks_begin_at_different_places_of_a_page() {
+        for bytes in [class_of(PLACED_BYTES), class_of(5 << 20)] {
+            let blocks: Vec<NonNull<u8>> = (0..8).map(|_| NonNull::new(allocate(bytes)).unwrap()).collect();
+            let places: std::collections::HashSet<usize> = blocks.iter().map(|b| b.addr().get() % PAGE_BYTES).collect();
+            assert!(places.len() > 4, "{places:?}");
+            for b in blocks {
+                assert_eq!(b.addr().get() % ALIGN_BYTES, 0);
+                // SAFETY: the block has so many bytes, and nobody else uses it.
+                unsafe {
+                    b.write(1);
+                    b.add(bytes - 1).write(1);
+                    release(b, bytes);
+                }
+            }
+        }
+    }
 
     #[test]
     fn classes_waste_at_most_a_third() {
