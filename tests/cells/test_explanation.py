@@ -98,7 +98,11 @@ def test_a_mobilenet_block() -> None:
         BatchNorm2d(64, activation=Rectifier(), name="norm2"),
     ]
     model = network(Sequence(cells), 32, 16)
-    assert parts(model.test().explain()) == [
+    found = model.test().explain()
+    led = ("depthwise", "norm1", "Rectifier", "norm2", "Rectifier")
+    assert parts(found) == [("pointwise", led, "depthwise rows")]
+    assert ", direct 1x1 " in found.nodes[0].kernel
+    assert parts(network(Sequence(cells), 32, 16, batch=1).test().explain()) == [
         ("depthwise", ("norm1", "Rectifier"), "depthwise rows"),
         ("pointwise", ("norm2", "Rectifier"), "direct 1x1"),
     ]

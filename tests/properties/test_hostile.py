@@ -116,13 +116,15 @@ USES: dict[str, Callable[[Any], object]] = {
     "n2d2.cells": called,
 }
 
-# Bases and parts that users do not build, files on disk, and cells that need other objects.
+# Bases, parts and results that users do not build, files on disk, and cells that need other objects.
 OTHER = {
     "CoreObject",
     "Cell",
     "ConfigSection",
     "Database",
     "Error",
+    "ExplainedNode",
+    "Explanation",
     "HidesDefaults",
     "Iterable",
     "LossSource",
