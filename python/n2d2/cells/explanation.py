@@ -12,7 +12,8 @@ class ExplainedNode:
     Arguments:
         name (str): Name of the cell.
         kind (str): Its class in the engine.
-        fused (tuple of str): What is computed in the same pass: names of cells, then the class of the activation.
+        fused (tuple of str): What is computed in the same pass, in order: names of cells, those in front first, and
+            classes of activations.
         kernel (str): What computes it; `docs/engine.md` lists the words.
         dtype (str): Type of its values, as NumPy names it.
         shape (tuple of int): Shape of the output.

@@ -341,7 +341,8 @@ impl<T: Float> Cell<T> for Conv<T> {
 
     fn statistics(&self, inputs: &[&[usize]], output: &[usize]) -> Statistics {
         let ([_, _, h, w], [_, _, oh, ow]) = (dims4(inputs[0]), dims4(output));
-        let full = self.full_size("Conv", h, w).unwrap_or([oh, ow]);
+        // What it computes in front of itself may have another size than its input.
+        let full = if self.is_sub_sampled() { self.full_size("Conv", h, w).unwrap_or([oh, ow]) } else { [oh, ow] };
         // What leads may change the size of the image in front of it.
         let ([h, w], full) = if self.convolution.window.is_pointwise() && !self.is_sub_sampled() { ([oh, ow], [oh, ow]) } else { ([h, w], full) };
         let (pairs, taps): (usize, usize) = (pairs(&self.params[0]), self.convolution.window.kernel.iter().product());

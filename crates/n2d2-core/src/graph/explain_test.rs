@@ -148,6 +148,12 @@ fn a_mobilenet_block() {
     assert_eq!(found.nodes[0].parameter_bytes, 4 * (32 * 9 + 32 + 4 * 32 + 32 * 64 + 64 + 4 * 64));
     // Taps outside of the image are none, and every bias is one.
     assert_eq!(found.nodes[0].macs, 2 * (46 * 46 * 32 + 32 + 256 * 32 * 64 + 64));
+    // With a step of two the convolution behind has a quarter of the pixels.
+    let mut strided = depthwise.clone();
+    strided.set("stride_dims", 2i64);
+    let half = chain(vec![unit("strided", "Conv", &strided, None), conv("pointwise", [32, 64], 1, 0, None)]);
+    let [node] = &plan(&half, false).explain(&[input(&[2, 32, 32, 32])]).unwrap().nodes[..] else { panic!("one node") };
+    assert_eq!((node.macs, &node.shape[..]), (2 * (47 * 47 * 32 + 32 + 256 * 32 * 64 + 64), &[2, 64, 16, 16][..]));
     // While learning, statistics of the batch are computed; they are the old ones afterwards.
     let statistics = || cells[1].0.read(|u| u.cell.params().iter().map(crate::cells::Param::to_vec).collect::<Vec<_>>());
     let before = statistics();
