@@ -93,7 +93,8 @@ computes."""
     dates = sorted(figure["date"] for of in found.values() for figure in of)
     intro = f"""## Kernels
 
-Each by itself, {kernels.ROUNDS} rounds in which the passes and the peak take turns; medians. **Bold** where less than
+Each by itself, {kernels.ROUNDS} rounds in which the passes and the peak take turns; medians. The gradient that arrives
+comes from a cell behind, whose own time is taken away. **Bold** where less than
 what is wanted was reached; *in italics* where something else used the machine: the peak was more than
 {100 * LOWER_PEAK:.0f} % lower than at its highest, or the rounds more than {100 * APART:.0f} % of the figure apart.
 Written by `make bench-python BENCH="--kernels --merge"`; the lowest and the highest share of the rounds are in

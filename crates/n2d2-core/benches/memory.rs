@@ -3,12 +3,12 @@
 //!
 //! `cargo bench --package n2d2-core --bench memory -- WORDS`: rows whose names hold all words, such as `norm` or `batch 64`.
 //! The bytes are those that must move: each input read once, each output written once (by a pass over values, also the
-//! gradient that an activation changes). A backward pass begins with the executor's copy of the gradient, which counts.
+//! gradient that an activation changes). The gradient comes from a cell behind, whose own time is taken away.
 //! `N2D2_BENCH_JSON=FILE` writes the figures for programs: see `machine/mod.rs`.
 
 mod machine;
 
-use machine::{Figure, chosen, each_thread_count, record, share, turns};
+use machine::{Figure, chosen, each_thread_count, passing_on, record, share, turns};
 use n2d2_core::activation::Activation;
 use n2d2_core::device::cpu::Triad;
 use n2d2_core::graph::{Unit, Var};
@@ -25,7 +25,7 @@ struct Cell {
     config: fn(usize) -> Config,
     inputs: usize,
     relu: bool,
-    /// Inputs and outputs moved forth; inputs and outputs moved back, without the executor's copy.
+    /// Inputs and outputs moved forth; inputs and outputs moved back.
     moved: [[usize; 2]; 2],
 }
 
@@ -126,17 +126,23 @@ fn cell(cell: &Cell, shape: &[usize; 4]) {
     let unit = Unit::<f32>::new("bench", cell.kind, &(cell.config)(*c)).unwrap();
     unit.with(|u| u.activation = cell.relu.then(|| Activation::new("Rectifier", &Config::default()).unwrap()));
     let inputs: Vec<_> = (0..cell.inputs as u64).map(|k| Var::leaf(batch(shape, k), true)).collect();
-    let y = unit.call(&inputs).unwrap();
+    let behind = passing_on();
+    let y = behind.call(&[unit.call(&inputs).unwrap()]).unwrap();
     let gradient = batch(y.tensor().shape(), 9);
+    let of_neither = behind.call(&[Var::leaf(gradient.clone(), true)]).unwrap();
     let (input, output) = (shape.iter().product(), y.tensor().len());
     let [forth, back] = cell.moved;
-    let moved = [bytes(forth[0], input, forth[1], output), bytes(back[0], input, back[1] + 2, output)];
+    let moved = [bytes(forth[0], input, forth[1], output), bytes(back[0], input, back[1], output)];
     let triads = moved.map(|bytes| Triad::new(bytes as usize));
     let mut forth = || drop(black_box(unit.call(&inputs).unwrap()));
-    let mut back = || y.back_propagate(Some(gradient.clone())).unwrap();
-    let taken = turns(&mut [&mut forth, &mut || triads[0].sweep(1), &mut back, &mut || triads[1].sweep(1)]);
-    let figure = |pass: usize| taken.beside(moved[pass], 2 * pass, 2 * pass + 1, &triads[pass]);
-    row(&name, &[("forward", figure(0)), ("backward", figure(1))]);
+    let back = |y: &Var<f32>| y.back_propagate(Some(gradient.clone())).unwrap();
+    let (mut back_both, mut back_neither) = (|| back(&y), || back(&of_neither));
+    let (mut first, mut second) = (|| triads[0].sweep(1), || triads[1].sweep(1));
+    let taken = turns(&mut [&mut forth, &mut first, &mut back_both, &mut back_neither, &mut second]);
+    let [forth, first, both, neither, second] = [0, 1, 2, 3, 4].map(|i| taken.seconds[i]);
+    let forward = taken.beside(moved[0], |r| forth[r], &triads[0], |r| first[r]);
+    let backward = taken.beside(moved[1], |r| both[r] - neither[r], &triads[1], |r| second[r]);
+    row(&name, &[("forward", forward), ("backward", backward)]);
 }
 
 /// All parameters of a network in one update: dense layers of these numbers of inputs and outputs.
@@ -172,7 +178,8 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
         n2d2_core::graph::update_all(&outputs).unwrap();
     };
     let taken = turns(&mut [&mut update, &mut || triad.sweep(1)]);
-    row(name, &[("update", taken.beside(moved, 0, 1, &triad))]);
+    let [updates, sweeps] = [0, 1].map(|i| taken.seconds[i]);
+    row(name, &[("update", taken.beside(moved, |r| updates[r], &triad, |r| sweeps[r]))]);
 }
 
 fn main() {

@@ -13,9 +13,12 @@
 // Each bench uses a part of it.
 #![allow(dead_code)]
 
+use n2d2_core::Config;
 use n2d2_core::device::cpu::{Peak, Triad, set_threads, threads};
+use n2d2_core::graph::Unit;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Measurements of which the median counts.
@@ -128,11 +131,10 @@ impl Turns {
         })
     }
 
-    /// The figure of call number `call`, which moves bytes, beside call number `beside`: a sweep of a triad.
-    pub fn beside(&self, bytes: f64, call: usize, beside: usize, triad: &Triad) -> Option<Figure> {
-        let [ours, theirs] = [call, beside].map(|i| self.seconds[i]);
-        let found = self.figure(Work::Bytes(bytes), |r| ours[r])?;
-        let shares = (0..ROUNDS).map(|r| bytes / ours[r] / (triad.bytes() as f64 / theirs[r]));
+    /// The figure for a pass that moves bytes, beside sweeps of a triad.
+    pub fn beside(&self, bytes: f64, ours: impl Fn(usize) -> f64, triad: &Triad, theirs: impl Fn(usize) -> f64) -> Option<Figure> {
+        let found = self.figure(Work::Bytes(bytes), &ours)?;
+        let shares = (0..ROUNDS).map(|r| bytes / ours(r) / (triad.bytes() as f64 / theirs(r)));
         Some(Figure { of_size: Some(median(shares.collect())), ..found })
     }
 }
@@ -159,6 +161,13 @@ pub fn record(bench: &str, name: &str, pass: &str, found: Option<&Figure>, floor
     let line = format!(r#"{{{what}, "us": {us:.3}, "rate": {rate:.3}, {shares}}}"#);
     let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("N2D2_BENCH_JSON names a file that can be written");
     writeln!(file, "{line}").expect("N2D2_BENCH_JSON names a file that can be written");
+}
+
+/// A cell that passes on what it gets. Behind the cell that is measured, it makes of the caller's gradient, which one thread
+/// copies, one that all threads have written image by image, as the next cell of a network does; the time of going back
+/// through it alone is then taken away.
+pub fn passing_on() -> Arc<Unit<f32>> {
+    Unit::new("behind", "Activation", &Config::default()).unwrap()
 }
 
 /// The value in the middle.
