@@ -51,6 +51,9 @@ const CASES: &[Case] = &[
     Case(24, 24, [3, 3], [2, 2], [0, 1], [1, 1], 24, 2, [6, 7]),
     Case(40, 40, [3, 3], [2, 2], [1, 1], [1, 1], 40, 1, [39, 40]),
     Case(12, 12, [3, 3], [2, 1], [1, 1], [1, 1], 12, 2, [5, 6]),
+    // Parts of the channels: one or two images of many channels, a partial line of them in the last part.
+    Case(350, 350, [3, 3], [1, 1], [1, 1], [1, 1], 350, 1, [7, 8]),
+    Case(350, 350, [3, 3], [2, 2], [1, 1], [1, 1], 350, 2, [16, 13]),
     // Single pixels of small images, several taken as one: the last has fewer, in parts of the outputs, in bands, in groups,
     // of one channel, of single channels, and of one image as the gradient of a stride sees it.
     Case(70, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 19, [1, 1]),
@@ -209,6 +212,7 @@ fn bits_do_not_depend_on_the_threads() {
         Case(40, 40, [3, 3], [1, 1], [1, 1], [1, 1], 40, 9, [27, 30]),
         Case(20, 20, [3, 3], [1, 1], [1, 1], [1, 1], 20, 17, [2, 2]),
         Case(40, 40, [5, 5], [1, 1], [2, 2], [1, 1], 40, 3, [12, 9]),
+        Case(350, 350, [3, 3], [1, 1], [1, 1], [1, 1], 350, 1, [7, 8]),
         Case(40, 40, [3, 3], [2, 2], [1, 1], [1, 1], 40, 9, [39, 40]),
     ] {
         let Case(c, k, [kh, kw], [sh, sw], .., groups, n, [h, w]) = case;
@@ -288,6 +292,7 @@ fn a_sweep_normalises_adds_and_rectifies() {
             Case(35, 35, [3, 3], [1, 1], [1, 1], [1, 1], 35, 3, [6, 5]),
             Case(20, 20, [3, 3], [1, 1], [1, 1], [1, 1], 20, 17, [2, 2]),
             Case(40, 40, [3, 3], [2, 2], [1, 1], [1, 1], 40, 2, [39, 40]),
+            Case(350, 350, [3, 3], [1, 1], [1, 1], [1, 1], 350, 2, [7, 8]),
             Case(21, 21, [5, 5], [1, 1], [2, 2], [1, 1], 21, 2, [9, 11]),
             Case(21, 21, [2, 2], [1, 1], [0, 0], [1, 1], 21, 2, [4, 4]),
         ] {
@@ -338,6 +343,7 @@ fn a_pair_is_its_convolutions_one_by_one() {
             (96, 150, 1, 1, [30, 29], true),
             (16, 6, 2, 1, [47, 50], true),
             (300, 20, 1, 1, [7, 64], false),
+            (70, 40, 1, 2, [14, 15], true),
         ] {
             let single = |len: usize, key: u64| random(len, key).into_iter().map(|v| v as f32).collect::<Vec<_>>();
             let first = Case(c, c, [3, 3], [step; 2], [1, 1], [1, 1], c, n, [h, w]);
@@ -400,9 +406,14 @@ fn an_activation_reaches_every_part_of_a_single_image() {
     use crate::activation::Activation;
     use crate::graph::{Unit, Var};
     let noise = |len: usize, key: u64| -> Vec<f32> { random(len, key).into_iter().map(|v| v as f32).collect() };
-    for (kind, window) in [("Conv", Case(96, 200, [1, 1], [1, 1], [0, 0], [1, 1], 2, 0, [0, 0])), ("Deconv", Case(96, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 0, [0, 0]))] {
+    let cases = [
+        ("Conv", Case(96, 200, [1, 1], [1, 1], [0, 0], [1, 1], 2, 1, [2, 3])),
+        ("Conv", Case(350, 350, [3, 3], [1, 1], [1, 1], [1, 1], 350, 1, [7, 8])),
+        ("Deconv", Case(96, 200, [1, 1], [1, 1], [0, 0], [1, 1], 1, 1, [2, 3])),
+    ];
+    for (kind, case) in cases {
         let output = |activation: Option<&str>| {
-            let unit = Unit::<f32>::new("cell", kind, &config(window)).unwrap();
+            let unit = Unit::<f32>::new("cell", kind, &config(case)).unwrap();
             unit.with(|u| {
                 u.activation = activation.map(|a| Activation::new(a, &Config::default()).unwrap());
                 for p in u.cell.params_mut() {
@@ -410,7 +421,8 @@ fn an_activation_reaches_every_part_of_a_single_image() {
                     p.assign(&values).unwrap();
                 }
             });
-            let x = Tensor::from_vec(noise(96 * 6, 3), &[1, 96, 2, 3]).unwrap();
+            let Case(c, .., [h, w]) = case;
+            let x = Tensor::from_vec(noise(c * h * w, 3), &[1, c, h, w]).unwrap();
             unit.call(&[Var::leaf(x, false)]).unwrap().tensor().to_vec()
         };
         let plain = output(None);

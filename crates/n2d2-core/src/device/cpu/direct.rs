@@ -355,6 +355,11 @@ impl Written {
         Written { start, len, step: len, count: 1 }
     }
 
+    /// `count` runs of `len` values, `step` apart.
+    pub(super) fn columns(start: usize, len: usize, step: usize, count: usize) -> Self {
+        Written { start, len, step, count }
+    }
+
     /// Start and length of each run.
     pub fn runs(self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.count).map(move |i| (self.start + i * self.step, self.len))
@@ -451,10 +456,10 @@ impl<T: Float> Job<'_, T> {
             });
         }
         if g.parts == 1 {
-            return Written { start, len, step: len, count: 1 };
+            return Written::whole(start, len);
         }
         let (from, to) = (self.first_output(blocks.start), self.first_output(blocks.end));
-        Written { start: start + from, len: to - from, step: g.target_channels, count: len / g.target_channels }
+        Written::columns(start + from, to - from, g.target_channels, len / g.target_channels)
     }
 
     /// Blocks of outputs of a group.

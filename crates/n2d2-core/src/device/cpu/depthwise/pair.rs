@@ -106,7 +106,7 @@ impl Pair {
                 // and weights and coefficients hold whole blocks.
                 unsafe {
                     let before = local.as_mut_ptr().wrapping_sub(row * columns * c);
-                    self.sweep.compute(kernels, [image, 1], [row, end], first, before);
+                    self.sweep.compute(kernels, [image, 1], [row, end], [0, c], first, before);
                     for (b, from) in (0..k).step_by(width.block).enumerate() {
                         let tile = Tile {
                             spans: &spans,

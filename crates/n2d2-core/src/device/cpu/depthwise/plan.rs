@@ -9,6 +9,14 @@ const LEAST: usize = 4 * 1024;
 const WANTED: usize = 32 * 1024;
 /// Items of an image wanted before they get larger than [`LEAST`].
 const ITEMS: usize = 4;
+/// Of at most so many images of at most so many pixels, but so many values at least, an item is a part of the channels: the cell in
+/// front of it is cut by outputs, and a thread then reads what it has written itself.
+const FEW_IMAGES: usize = 2;
+const SMALL: usize = 256;
+const WORTH: usize = 16 * 1024;
+/// Such parts at most; and the channels that they are made of, a cache line.
+const PARTS: usize = 8;
+const LINE: usize = 16;
 /// Values of a source and of an output gradient that a weight gradient reads before it goes on to the next vector of channels.
 const GRADIENT: usize = 64 * 1024;
 
@@ -26,6 +34,8 @@ pub(crate) struct Sweep {
     /// Rows of an item, and items of an image, where an item is not some images.
     rows: usize,
     bands: usize,
+    /// Parts of the channels, each of which an item of its own computes.
+    parts: usize,
 }
 
 /// Where the values of a sweep lie, and what happens to the sums.
@@ -65,16 +75,21 @@ impl Sweep {
     fn new(step: Step, images: usize, channels: usize, source: [usize; 2], target: [usize; 2], padding: [usize; 2]) -> Self {
         let [height, width] = target;
         let image = height * width * channels;
+        let parts = (channels / LINE).clamp(1, PARTS);
+        if images <= FEW_IMAGES && height * width <= SMALL && image >= WORTH && parts > 1 {
+            let rows = height.next_multiple_of(2);
+            return Sweep { step, images, channels, source, target, padding, block: 1, rows, bands: 1, parts };
+        }
         let block = image_block(image, 2 * LEAST);
         // Rows come in pairs.
         let bands = (image / WANTED).max((image / LEAST).min(ITEMS)).clamp(1, height.div_ceil(2));
         let rows = height.div_ceil(bands).next_multiple_of(2);
-        Sweep { step, images, channels, source, target, padding, block, rows, bands: height.div_ceil(rows) }
+        Sweep { step, images, channels, source, target, padding, block, rows, bands: height.div_ceil(rows), parts: 1 }
     }
 
     /// Items of the batch.
     pub(crate) fn items(&self) -> usize {
-        if self.block > 1 { self.images.div_ceil(self.block) } else { self.images * self.bands }
+        if self.block > 1 { self.images.div_ceil(self.block) } else { self.images * self.parts * self.bands }
     }
 
     /// Sizes of the source and of the target, `[rows, columns, channels]`.
@@ -97,21 +112,28 @@ impl Sweep {
     /// # Safety
     /// `y` must have room for the whole target; no other thread may touch what the item writes.
     pub(crate) unsafe fn run<T: Float>(&self, kernels: &Kernels<T>, item: usize, v: &Values<'_, T>) -> Written {
-        let [out_height, out_width] = self.target;
+        let ([out_height, out_width], c) = (self.target, self.channels);
         let (image, images, rows) = if self.block > 1 {
             (item * self.block, self.block.min(self.images - item * self.block), [0, out_height])
         } else {
             let first = item % self.bands * self.rows;
-            (item / self.bands, 1, [first, (first + self.rows).min(out_height)])
+            (item / self.bands / self.parts, 1, [first, (first + self.rows).min(out_height)])
         };
-        let row = out_width * self.channels;
+        let lines = c.div_ceil(LINE);
+        let part = item / self.bands % self.parts;
+        let channels = [part, part + 1].map(|part| (part * lines / self.parts * LINE).min(c));
+        let row = out_width * c;
         let target = out_height * row;
         // SAFETY: the caller's promise.
-        unsafe { self.compute(kernels, [image, images], rows, v, v.y.add(image * target)) };
+        unsafe { self.compute(kernels, [image, images], rows, channels, v, v.y.add(image * target)) };
+        if self.parts > 1 {
+            let [from, to] = channels;
+            return Written::columns(image * target + rows[0] * row + from, to - from, c, (rows[1] - rows[0]) * out_width);
+        }
         Written::whole(image * target + rows[0] * row, (images - 1) * target + (rows[1] - rows[0]) * row)
     }
 
-    /// Computes rows `rows` of `images` targets from number `image` on, the first of which begins, or would begin, at `y`.
+    /// Computes channels `channels` of rows `rows` of `images` targets from number `image` on, the first of which begins, or would begin, at `y`.
     ///
     /// # Safety
     /// These rows of these targets must be writable, by this thread alone.
@@ -120,6 +142,7 @@ impl Sweep {
         kernels: &Kernels<T>,
         [image, images]: [usize; 2],
         rows: [usize; 2],
+        channels: [usize; 2],
         v: &Values<'_, T>,
         y: *mut T,
     ) {
@@ -127,7 +150,7 @@ impl Sweep {
         let [source, target] = [self.source, self.target].map(|[height, width]| height * width * c);
         let x = &v.x[image * source..][..images * source];
         let Finish { bias, affine, residual, relu } = v.finish;
-        assert!(v.w.len() >= 9 * c && (bias.is_empty() || bias.len() >= c) && rows[1] <= self.target[0]);
+        assert!(v.w.len() >= 9 * c && (bias.is_empty() || bias.len() >= c) && rows[1] <= self.target[0] && channels[1] <= c);
         assert!(affine.is_none_or(|rows| rows.iter().all(|row| row.len() >= c)));
         assert!(residual.is_empty() || residual.len() >= (image + images) * target);
         // SAFETY: the caller's promise; all rows lie inside the images `x` and those of the target.
@@ -143,6 +166,7 @@ impl Sweep {
                     span: rows,
                     channels: c,
                 },
+                part: channels,
                 y,
                 w: v.w.as_ptr(),
                 bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },

@@ -41,6 +41,8 @@ pub(crate) struct Region<T> {
 pub(crate) struct Rows<T> {
     pub(super) step: Step,
     pub(super) region: Region<T>,
+    /// The channels to compute: the first, and that behind the last.
+    pub(super) part: [usize; 2],
     /// First image of the target.
     pub(super) y: *mut T,
     /// Weights `[tap][channels]`.
@@ -268,9 +270,9 @@ unsafe fn half<S: Simd, const ODD: bool, const FULL: bool, const AFFINE: bool>(
 
 #[inline(always)]
 unsafe fn channels<S: Simd, const FULL: bool, const AFFINE: bool>(t: &Rows<S::T>, c: usize) {
-    // SAFETY: `channels - c` channels are valid, the caller's promise.
+    // SAFETY: the channels of the part from `c` on are valid, the caller's promise.
     unsafe {
-        let n = t.region.channels - c;
+        let n = t.part[1] - c;
         let zero = S::splat(S::T::default());
         let zeros = [S::T::default(); 16];
         let bias = if t.bias.is_null() { zero } else { load_part::<S, FULL>(t.bias.add(c), n) };
@@ -321,11 +323,11 @@ unsafe fn channels<S: Simd, const FULL: bool, const AFFINE: bool>(t: &Rows<S::T>
 /// A sweep over rows.
 #[inline(always)]
 pub(super) unsafe fn rows<S: Simd>(t: &Rows<S::T>) {
-    let mut c = 0;
-    while c < t.region.channels {
+    let [mut c, end] = t.part;
+    while c < end {
         // SAFETY: the caller's promise.
         unsafe {
-            match (t.region.channels - c >= S::LANES, !t.affine[0].is_null()) {
+            match (end - c >= S::LANES, !t.affine[0].is_null()) {
                 (true, false) => channels::<S, true, false>(t, c),
                 (true, true) => channels::<S, true, true>(t, c),
                 (false, false) => channels::<S, false, false>(t, c),
