@@ -17,7 +17,7 @@ use super::factors::Factors;
 use super::{Cell, Frame, Param, ParamLayout, Phase, Statistics};
 use crate::cells::frame::Inputs;
 use crate::config::Config;
-use crate::device::cpu::{Dot, GradientPlan, Kernels, Span, Tile, Transpose, with_scratch};
+use crate::device::cpu::{Dot, GradientPlan, Kernels, Row, Span, Tile, Transpose, with_scratch};
 use crate::error::{Error, Result};
 use crate::random::Stream;
 use crate::tensor::{Float, Shape, Tensor, dims4};
@@ -30,6 +30,8 @@ const ROWS: usize = 64;
 const SMALL_BYTES: usize = 1 << 20;
 /// Weight rows of an item of the gradient towards the input.
 const INPUTS: usize = 48;
+/// Blocks of outputs of an item of the product of a row.
+const ROW_BLOCKS: usize = 4;
 /// Batches up to here multiply image by image, with vectors along the outputs; larger ones have vectors of images.
 const FEW_IMAGES: usize = 4;
 
@@ -182,6 +184,45 @@ impl<T: Float> Fc<T> {
         self.inputs * self.outputs > 2 * n * (self.inputs + self.outputs)
     }
 
+    /// True if forward is the product of a row of inputs, the only image, with the weights.
+    fn is_row(&self, n: usize) -> bool {
+        n == 1 && self.block().is_multiple_of(self.kernels.dot_lanes())
+    }
+
+    /// Items of the product of a row: an even number if there are several, for two threads.
+    fn row_items(&self) -> usize {
+        let blocks = self.outputs.div_ceil(self.block());
+        blocks.div_ceil(ROW_BLOCKS).next_multiple_of(2).min(blocks)
+    }
+
+    /// The outputs of some blocks for the only image.
+    fn forward_row(&self, item: usize, f: &Frame<'_, T>) {
+        let (block, items, blocks) = (self.block(), self.row_items(), self.outputs.div_ceil(self.block()));
+        let (first, end) = (item * blocks / items, (item + 1) * blocks / items);
+        let (at, len) = (first * block, (end - first) * block);
+        let cols = len.min(self.outputs - at);
+        let relu = f.activation.is_some_and(crate::activation::ActivationFn::is_relu);
+        // SAFETY: this item alone writes these outputs.
+        let y = unsafe { f.output.part_mut(at, cols) };
+        let row = Row {
+            x: f.inputs[0].part(0, self.inputs).as_ptr(),
+            len: self.inputs,
+            w: self.weights(f.learn).part(at * self.inputs, len * self.inputs).as_ptr(),
+            w_block: self.inputs * block,
+            blocks: end - first,
+            width: block,
+            bias: self.params.get(1).map_or(std::ptr::null(), |p| p.value.part(at, len).as_ptr()),
+            y: y.as_mut_ptr(),
+            cols,
+            relu,
+        };
+        // SAFETY: the blocks of weights and biases exist, and `cols` outputs.
+        unsafe { self.kernels.row(&row) };
+        if let Some(activation) = f.activation.filter(|_| !relu) {
+            activation.forward(y);
+        }
+    }
+
     /// Writes block `b` of images of the gradient transposed: `[output][image]`, missing images zero.
     fn transpose(&self, b: usize, gy: &Tensor<T>) {
         let n = gy.shape()[0];
@@ -322,13 +363,16 @@ impl<T: Float> Cell<T> for Fc<T> {
         }
         self.drop_weights(f);
         let rows = self.rows(n);
-        let items = self.outputs.div_ceil(self.block()) * n.div_ceil(rows);
+        let items = if self.is_row(n) { self.row_items() } else { self.outputs.div_ceil(self.block()) * n.div_ceil(rows) };
         let phase = Phase::compute(items, n * self.inputs * self.outputs);
         Ok(vec![if self.by_outputs(n) { phase } else { phase.by_image(rows) }])
     }
 
     fn forward(&self, _phase: usize, item: usize, f: &Frame<'_, T>) {
         let n = f.output.shape()[0];
+        if self.is_row(n) {
+            return self.forward_row(item, f);
+        }
         let block = self.block();
         let blocks = self.outputs.div_ceil(block);
         let rows = self.rows(n);

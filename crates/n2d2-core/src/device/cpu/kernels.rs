@@ -15,6 +15,7 @@ mod table;
 use super::depthwise::Depthwise;
 use super::isa::Isa;
 use super::narrow::Rows;
+use super::row::Row;
 use super::simd::Simd;
 use super::winners::kernels as winners;
 use super::winograd::transform::Transforms;
@@ -222,6 +223,7 @@ pub struct Kernels<T: 'static> {
     column_sum: unsafe fn(*const T, usize, usize, usize, *mut T),
     transpose: unsafe fn(&Transpose<T>),
     dot: unsafe fn(&Dot<T>),
+    row: unsafe fn(&Row<T>),
     /// The kernels of the backward pass behind a maximum pooling, narrowest vectors first.
     pub(super) winners: Vec<winners::Width<T>>,
     pub(super) winograd: Transforms<T>,
@@ -253,7 +255,17 @@ impl<T: Float> Kernels<T> {
         unsafe { (self.dot)(t) };
     }
 
-    /// Lanes that the rows of [`Kernels::dot`] must be a multiple of.
+    /// The product of a row of inputs with blocks of weights.
+    ///
+    /// # Safety
+    /// All pointers of `t` must be valid, its width a multiple of [`Kernels::dot_lanes`].
+    pub(crate) unsafe fn row(&self, t: &Row<T>) {
+        debug_assert!(t.width.is_multiple_of(self.dot_lanes()));
+        // SAFETY: the caller's promise.
+        unsafe { (self.row)(t) };
+    }
+
+    /// Lanes that the rows of [`Kernels::dot`] and the width of [`Kernels::row`] must be a multiple of.
     pub(crate) fn dot_lanes(&self) -> usize {
         match self.isa {
             Isa::Avx512 => 16,

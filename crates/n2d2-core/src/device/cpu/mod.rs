@@ -13,6 +13,7 @@ mod kernels;
 mod narrow;
 mod peak;
 mod pool;
+mod row;
 mod simd;
 mod winners;
 mod winograd;
@@ -31,6 +32,7 @@ pub use kernels::{Kernels, kernels_f32, kernels_f32_of, kernels_f64};
 pub use peak::{Peak, Triad};
 pub(crate) use pool::parallel_parts;
 pub use pool::{parallel_for, set_threads, threads};
+pub(crate) use row::Row;
 pub use winners::Winners;
 pub use winograd::{Variant, Winograd, WinogradJob, wins};
 

@@ -3,6 +3,7 @@
 use super::super::depthwise;
 use super::super::isa::{Isa, isa, isas};
 use super::super::narrow::{self, Rows};
+use super::super::row::{self, Row};
 use super::super::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::super::simd::{Avx2, Avx512};
@@ -39,6 +40,11 @@ macro_rules! featured {
                 unsafe { super::super::dot::<$simd>(t) }
             }
             #[target_feature(enable = $feature)]
+            pub(super) unsafe fn product(t: &Row<$t>) {
+                // SAFETY: the caller's promise.
+                unsafe { row::row::<$simd>(t) }
+            }
+            #[target_feature(enable = $feature)]
             pub(super) unsafe fn column_sum(d: *const $t, pixels: usize, stride: usize, cols: usize, out: *mut $t) {
                 // SAFETY: the caller's promise.
                 unsafe { super::super::column_sum::<$simd>(d, pixels, stride, cols, out) }
@@ -50,7 +56,7 @@ featured!("avx2,fma", Avx2, f32, avx2);
 featured!("avx512f,avx512vl,avx512bw,avx512dq,fma", Avx512, f32, avx512);
 
 mod portable {
-    use super::{Dot, Float, GradTile, Portable, Tile, Transpose};
+    use super::{Dot, Float, GradTile, Portable, Row, Tile, Transpose, row};
     pub(super) unsafe fn tile<T: Float, const N: usize, const ROWS: usize, const NV: usize, const UNIT: bool>(t: &Tile<'_, T>) {
         // SAFETY: the caller's promise.
         unsafe { super::super::tile::<Portable<T, N>, ROWS, NV, UNIT>(t) }
@@ -66,6 +72,10 @@ mod portable {
     pub(super) unsafe fn dot<T: Float, const N: usize>(t: &Dot<T>) {
         // SAFETY: the caller's promise.
         unsafe { super::super::dot::<Portable<T, N>>(t) }
+    }
+    pub(super) unsafe fn product<T: Float, const N: usize>(t: &Row<T>) {
+        // SAFETY: the caller's promise.
+        unsafe { row::row::<Portable<T, N>>(t) }
     }
     pub(super) unsafe fn column_sum<T: Float, const N: usize>(d: *const T, pixels: usize, stride: usize, cols: usize, out: *mut T) {
         // SAFETY: the caller's promise.
@@ -104,6 +114,7 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
         column_sum: portable::column_sum::<T, N>,
         transpose: portable::transpose::<T, N>,
         dot: portable::dot::<T, N>,
+        row: portable::product::<T, N>,
         winners: winners::portable::<T, N>(),
         winograd: transform::portable::<T, N>(),
     }
@@ -150,6 +161,7 @@ fn avx2_kernels() -> Kernels<f32> {
         column_sum: avx2::column_sum,
         transpose: avx2::transpose,
         dot: avx2::dot,
+        row: avx2::product,
         winners: winners::avx2(),
         winograd: transform::AVX2,
     }
@@ -184,6 +196,7 @@ fn avx512_kernels() -> Kernels<f32> {
         column_sum: avx512::column_sum,
         transpose: avx512::transpose,
         dot: avx512::dot,
+        row: avx512::product,
         winners: winners::avx512(),
         winograd: transform::AVX512,
     }
