@@ -34,6 +34,9 @@ pub trait Float: Element + num_traits::Float + AddAssign + SubAssign + MulAssign
     /// between 1e-38 and 1.7e38.
     #[must_use]
     fn exponential(self) -> Self;
+    /// `e^x` of an `x` of at most 0, as [`Float::exponential`] but down to zero.
+    #[must_use]
+    fn exponential_to_zero(self) -> Self;
     /// `e^x - 1`, as [`Float::exponential`].
     #[must_use]
     fn exponential_m1(self) -> Self;
@@ -55,6 +58,10 @@ impl Float for f32 {
         crate::exponential::exp(self)
     }
     #[inline(always)]
+    fn exponential_to_zero(self) -> Self {
+        crate::exponential::exp_to_zero(self)
+    }
+    #[inline(always)]
     fn exponential_m1(self) -> Self {
         crate::exponential::exp_m1(self)
     }
@@ -74,6 +81,10 @@ impl Float for f64 {
     }
     #[inline(always)]
     fn exponential(self) -> Self {
+        self.exp()
+    }
+    #[inline(always)]
+    fn exponential_to_zero(self) -> Self {
         self.exp()
     }
     #[inline(always)]
