@@ -85,7 +85,7 @@ pub trait Cell<T: Float>: Send + Sync {
     }
 
     /// True if the gradient of its input is that of its output at the places that `saved.index` holds (in the memory of an
-    /// image, `u32::MAX` for none), and zero elsewhere.
+    /// image, `u32::MAX` for none), and zero elsewhere. Where nobody goes back, `saved.index` is empty, and forward writes none.
     fn chooses(&self) -> bool {
         false
     }

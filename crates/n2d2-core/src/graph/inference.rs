@@ -125,7 +125,10 @@ impl<T: Float> Inference<T> {
                 continue;
             }
             let (fuses, takes_epilogue) = (inner.cell.fuses_activation(), inner.cell.takes_epilogue());
-            let (saved, takes_leading) = (inner.cell.saved(&slices, &shape), slices.len() == 1 && inner.cell.takes_leading(slices[0]));
+            let (values, index) = inner.cell.saved(&slices, &shape);
+            // Who goes back has recorded the call anew.
+            let saved = (values, if inner.cell.chooses() { 0 } else { index });
+            let takes_leading = slices.len() == 1 && inner.cell.takes_leading(slices[0]);
             // Nobody waits for a lock while holding another.
             drop(inner);
             let led = if let ([place], true) = (&reads[..], takes_leading) { alone(*place) } else { None };

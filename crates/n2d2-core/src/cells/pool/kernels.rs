@@ -46,7 +46,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    /// The largest value of each window of the output rows `band`, and where in the image it lies.
+    /// The largest value of each window of the output rows `band`, and where in the image it lies (unless `at` is null).
     fn max_forward(g, band, x: read values, y: write values, at: write index) = max_forward_lanes;
     /// The gradient of `max_forward` for windows that lie side by side.
     fn max_backward_tiled(g, band, gy: read values, at: read index, gx: write values) = max_backward_lanes;
@@ -104,11 +104,11 @@ unsafe fn put_index<S: Lanes>(p: *mut u32, i: S::I, exact: bool, c: usize) {
 
 /// Chooses the windows that are compiled with their size.
 macro_rules! by_window {
-    ($g:ident, $kernel:ident::<$lanes:ident>($($arg:expr),*)) => {
+    ($g:ident, $kernel:ident::<$lanes:ident $(, $way:literal)?>($($arg:expr),*)) => {
         match ($g.kernel, $g.padding) {
-            ([2, 2], [0, 0]) => $kernel::<$lanes, 2, 2>($($arg),*),
-            ([3, 3], [0, 0]) => $kernel::<$lanes, 3, 3>($($arg),*),
-            _ => $kernel::<$lanes, 0, 0>($($arg),*),
+            ([2, 2], [0, 0]) => $kernel::<$lanes, 2, 2 $(, $way)?>($($arg),*),
+            ([3, 3], [0, 0]) => $kernel::<$lanes, 3, 3 $(, $way)?>($($arg),*),
+            _ => $kernel::<$lanes, 0, 0 $(, $way)?>($($arg),*),
         }
     };
 }
@@ -116,7 +116,13 @@ macro_rules! by_window {
 #[inline(always)]
 unsafe fn max_forward_lanes<S: Lanes>(g: &Geometry, band: Range<usize>, x: *const S::T, y: *mut S::T, at: *mut u32) {
     // SAFETY: the caller's promise.
-    unsafe { by_window!(g, max_of_windows::<S>(g, band, x, y, at)) }
+    unsafe {
+        if at.is_null() {
+            by_window!(g, max_of_windows::<S, false>(g, band, x, y, at));
+        } else {
+            by_window!(g, max_of_windows::<S, true>(g, band, x, y, at));
+        }
+    }
 }
 
 #[inline(always)]
@@ -136,7 +142,7 @@ fn window<const K: usize>(g: &Geometry, axis: usize, o: usize) -> (usize, usize)
 }
 
 #[inline(always)]
-unsafe fn max_of_windows<S: Lanes, const KH: usize, const KW: usize>(
+unsafe fn max_of_windows<S: Lanes, const KH: usize, const KW: usize, const INDEX: bool>(
     g: &Geometry,
     band: Range<usize>,
     x: *const S::T,
@@ -166,7 +172,9 @@ unsafe fn max_of_windows<S: Lanes, const KH: usize, const KW: usize>(
                         }
                     }
                     put::<S>(y.add(to + ch), best, exact, c);
-                    put_index::<S>(at.add(to + ch), place, exact, c);
+                    if INDEX {
+                        put_index::<S>(at.add(to + ch), place, exact, c);
+                    }
                 }
             });
             to += c;
