@@ -1,7 +1,10 @@
 //! Blocks of memory by size class, kept for the next tensor of the class when they are given back.
+//!
+//! They come from the system, whatever a program allocates with otherwise: allocators for many small objects keep more of
+//! large ones than they give.
 
 use super::ALIGN_BYTES;
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -37,7 +40,7 @@ fn layout(bytes: usize) -> Layout {
 fn allocate(bytes: usize) -> *mut u8 {
     static PLACE: AtomicUsize = AtomicUsize::new(0);
     // SAFETY: the layout has a size of at least 256 bytes.
-    let base = unsafe { alloc(layout(bytes)) };
+    let base = unsafe { System.alloc(layout(bytes)) };
     if base.is_null() || bytes < PLACED_BYTES {
         return base;
     }
@@ -53,7 +56,7 @@ fn allocate(bytes: usize) -> *mut u8 {
 unsafe fn release(p: NonNull<u8>, bytes: usize) {
     let place = if bytes < PLACED_BYTES { 0 } else { p.addr().get() % PAGE_BYTES };
     // SAFETY: the block was allocated with this very layout, which begins at a page if the block has a place in it.
-    unsafe { dealloc(p.as_ptr().sub(place), layout(bytes)) };
+    unsafe { System.dealloc(p.as_ptr().sub(place), layout(bytes)) };
 }
 
 /// Rounds up to a class: powers of two and three quarters between, so that at most a third is wasted.
