@@ -103,7 +103,10 @@ unsafe fn sums<S: Simd, const OUT: usize, const NV: usize>(
         // Small loops, which the compiler unrolls before it chooses registers.
         if !t.affine[0].is_null() {
             for k in 0..OUT {
-                let [mean, factor, bias] = t.affine.map(|row| S::splat(*row.add(first + k)));
+                // Without a closure, which would be compiled for the oldest processor and called.
+                let mean = S::splat(*t.affine[0].add(first + k));
+                let factor = S::splat(*t.affine[1].add(first + k));
+                let bias = S::splat(*t.affine[2].add(first + k));
                 for v in 0..NV {
                     acc[k][v] = S::add(S::mul(S::sub(acc[k][v], mean), factor), bias);
                 }
