@@ -9,7 +9,6 @@ use crate::activation::ActivationFn;
 use crate::cells::{Cell, Saved};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -191,8 +190,8 @@ impl<T: Float> Var<T> {
     /// # Errors
     /// Those of [`Var::parents`].
     pub fn units(&self) -> Result<Vec<Arc<Unit<T>>>> {
-        let mut seen = HashSet::new();
-        Ok(self.nodes()?.into_iter().rev().filter(|n| seen.insert(n.unit.id())).map(|n| n.unit.clone()).collect())
+        let mut seen = Vec::new();
+        Ok(self.nodes()?.into_iter().rev().filter(|n| is_new(&mut seen, n.unit.id())).map(|n| n.unit.clone()).collect())
     }
 
     /// Goes back from this variable with `gradient` (minus the derivative of the loss; ones if `None`).
@@ -249,6 +248,15 @@ impl<T: Float> Var<T> {
     }
 }
 
+/// Notes a number, and says whether it is met for the first time. Numbers mostly grow, so that little moves.
+fn is_new(seen: &mut Vec<u64>, number: u64) -> bool {
+    let place = seen.binary_search(&number);
+    if let Err(at) = place {
+        seen.insert(at, number);
+    }
+    place.is_err()
+}
+
 /// Lets the solvers move the parameters of every cell behind some variables once, also of those that they share.
 ///
 /// # Errors
@@ -257,12 +265,12 @@ pub fn update_all<T: Float>(outputs: &[Var<T>]) -> Result<()> {
     if outputs.iter().any(Var::is_leaf) {
         return Err(Error::state("Tensor", "nothing to update: no cell made this tensor"));
     }
-    let mut seen = HashSet::new();
+    let mut seen = Vec::new();
     let batch = |shape: &[usize]| shape.first().copied().unwrap_or(1);
     let mut units = Vec::new();
     for output in outputs {
         let nodes = output.nodes()?.into_iter().rev();
-        units.extend(nodes.filter(|n| seen.insert(n.unit.id())).map(|n| (n.unit.clone(), batch(n.output.shape()))));
+        units.extend(nodes.filter(|n| is_new(&mut seen, n.unit.id())).map(|n| (n.unit.clone(), batch(n.output.shape()))));
     }
     update::run(&units)
 }
