@@ -343,8 +343,6 @@ impl<T: Float> Cell<T> for Conv<T> {
         let ([_, _, h, w], [_, _, oh, ow]) = (dims4(inputs[0]), dims4(output));
         // What it computes in front of itself may have another size than its input.
         let full = if self.is_sub_sampled() { self.full_size("Conv", h, w).unwrap_or([oh, ow]) } else { [oh, ow] };
-        // What leads may change the size of the image in front of it.
-        let ([h, w], full) = if self.convolution.window.is_pointwise() && !self.is_sub_sampled() { ([oh, ow], [oh, ow]) } else { ([h, w], full) };
         let (pairs, taps): (usize, usize) = (pairs(&self.params[0]), self.convolution.window.kernel.iter().product());
         let macs = pairs * self.convolution.taps_inside([h, w], full);
         let bias = self.params.get(1).map_or(0, Param::len);
