@@ -23,19 +23,24 @@ enum Source {
     Pass(usize),
 }
 
+/// The cell in front that a cell computes for itself.
+struct Led<T: Float> {
+    /// That cell and those folded into it.
+    units: Vec<Arc<Unit<T>>>,
+    activation: Option<ActivationFn>,
+    leading: Leading<T>,
+}
+
 /// A cell with those that are folded into it.
 struct Fused<T: Float> {
     unit: Arc<Unit<T>>,
-    /// The cell in front that it computes for itself, with those folded into that; and those folded into it.
-    led: Vec<Arc<Unit<T>>>,
-    led_activation: Option<ActivationFn>,
+    /// The cells that were folded into it.
     folded: Vec<Arc<Unit<T>>>,
     reads: Vec<Source>,
     how: Inputs,
     affine: Option<Affine<T>>,
     residual: Option<Source>,
-    /// The cell in front that it computes for itself.
-    leading: Option<Leading<T>>,
+    led: Option<Led<T>>,
     activation: Option<ActivationFn>,
     /// True if the cell applies the activation itself.
     fuses: bool,
@@ -131,32 +136,25 @@ impl<T: Float> Inference<T> {
             let takes_leading = slices.len() == 1 && inner.cell.takes_leading(slices[0]);
             // Nobody waits for a lock while holding another.
             drop(inner);
-            let led = if let ([place], true) = (&reads[..], takes_leading) { alone(*place) } else { None };
-            let led = led.and_then(|at| {
+            let in_front = if let ([place], true) = (&reads[..], takes_leading) { alone(*place) } else { None };
+            let led = in_front.and_then(|at| {
                 let input = |source: Source| match source {
                     Source::Input(place) => inputs[place].tensor().shape(),
                     Source::Pass(of) => &passes[of].shape,
                 };
-                passes[at].leads(input).map(|leading| (at, leading))
+                passes[at].led(input).map(|led| (at, led))
             });
             // What leads gives its place, and what it reads.
-            let (pass, leading) = led.map_or((passes.len(), None), |(at, leading)| (at, Some(leading)));
-            let reads: Vec<Source> = match &leading {
-                Some(_) => passes[pass].reads.clone(),
-                None => reads.iter().map(|place| source(*place)).collect(),
+            let (pass, reads, led) = match led {
+                Some((at, led)) => (at, passes[at].reads.clone(), Some(led)),
+                None => (passes.len(), reads.iter().map(|place| source(*place)).collect(), None),
             };
             made.push(Made { shape: shape.clone(), pass, wants_gradient });
-            let (led, led_activation) = match (&leading, passes.get(pass)) {
-                (Some(_), Some(led)) => (std::iter::once(&led.unit).chain(&led.folded).cloned().collect(), led.activation),
-                _ => (Vec::new(), None),
-            };
             let fused = Fused {
                 unit: unit.clone(),
-                led,
-                led_activation,
                 folded: Vec::new(),
+                led,
                 reads,
-                leading,
                 how,
                 affine: None,
                 residual: None,
@@ -256,8 +254,8 @@ impl<T: Float> Inference<T> {
         };
         let described = |pass: &Fused<T>| Described {
             unit: pass.unit.clone(),
-            led: pass.led.clone(),
-            led_activation: pass.led_activation.as_ref().map(ActivationFn::kind),
+            led: pass.led.as_ref().map_or(Vec::new(), |led| led.units.clone()),
+            led_activation: pass.led.as_ref().and_then(|led| led.activation.as_ref()).map(ActivationFn::kind),
             folded: pass.folded.clone(),
             activation: pass.activation.as_ref().map(ActivationFn::kind),
             shape: pass.shape.clone(),
@@ -283,7 +281,7 @@ impl<T: Float> Inference<T> {
             }
             let affine = pass.affine.as_ref();
             let residual = pass.residual.and_then(|s| self.output(s, &fresh)).cloned();
-            let leading = pass.leading.as_ref();
+            let leading = pass.led.as_ref().map(|led| &led.leading);
             let beside = affine.is_some() || residual.is_some() || leading.is_some();
             let epilogue = beside.then_some(Epilogue { affine, residual, leading });
             let (own, behind) = if pass.fuses { (pass.activation, None) } else { (None, pass.activation) };
@@ -331,15 +329,16 @@ impl<T: Float> Fused<T> {
     }
 
     /// What a cell that takes it over has to compute; `input` gives the shapes of what is read.
-    fn leads<'a>(&self, input: impl Fn(Source) -> &'a [usize]) -> Option<Leading<T>> {
+    fn led<'a>(&self, input: impl Fn(Source) -> &'a [usize]) -> Option<Led<T>> {
         let [read] = self.reads[..] else { return None };
         let rectifies = self.activation.as_ref().is_none_or(ActivationFn::is_relu);
-        if !rectifies || self.residual.is_some() || self.leading.is_some() {
+        if !rectifies || self.residual.is_some() || self.led.is_some() {
             return None;
         }
         let mut leading = self.unit.lock().cell.leading(input(read))?;
         (leading.affine, leading.relu) = (self.affine.clone(), self.activation.is_some());
-        Some(leading)
+        let units = std::iter::once(&self.unit).chain(&self.folded).cloned().collect();
+        Some(Led { units, activation: self.activation, leading })
     }
 
     /// True if what it reads is concatenated.
@@ -432,7 +431,7 @@ mod tests {
         let names = |images: usize, size: usize, ends: &[usize]| -> Vec<String> {
             let x = Var::leaf(Tensor::zeros(&[images, 8, size, size]), false);
             let inference = Inference::new(&steps, ends, &[x], steps.iter().map(|s| s.unit.stamp()).collect()).unwrap();
-            inference.passes.iter().map(|p| format!("{}{}", p.unit.name(), if p.leading.is_some() { "+" } else { "" })).collect()
+            inference.passes.iter().map(|p| format!("{}{}", p.unit.name(), if p.led.is_some() { "+" } else { "" })).collect()
         };
         assert_eq!(names(1, 32, &[5]), ["c+", "e+"]);
         // The output of what would lead is wanted.
