@@ -363,6 +363,7 @@ def whole_networks(folder: Path) -> None:
     nodes: tuple[cells.ExplainedNode, ...] = found.nodes
     assert [(node.name, node.shape[0]) for node in nodes] == [("fc", 4), ("softmax", 4)]
     assert "kernel" in str(found)
+    assert np.shape(model.predict(np.zeros((4, 1, 28, 28), np.float32), batch_size=2)) == (4, 10, 1, 1)
     assert model.learn().get_deepnet() is y.get_deepnet()
     again = cells.DeepNetCell(model.get_embedded_deepnet())
     assert again.test()["fc"] is fc

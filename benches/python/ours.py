@@ -104,7 +104,7 @@ class N2d2Inference:
 
     def infer(self) -> Floats:
         """Return the probabilities of the classes, `[n, classes]`."""
-        y = self._model(n2d2.Tensor.from_numpy(self._x)).to_numpy()
+        y = self._model.predict(self._x)
         return np.asarray(y).reshape(len(y), -1)
 
     def step(self) -> None:

@@ -114,6 +114,21 @@ def _in_tuple(key: object) -> tuple[Any, ...]:
     return () if key is ... else (key,)
 
 
+def _as_read(array: Array, owner: str, any_rank: bool) -> Array:
+    """The array as the cell called `owner` reads it: as images, or as it is if of `any_rank`."""
+    if (name := _datatype_of(array)) != "float":
+        got = name or array.dtype
+        raise WrongInputType(f"{owner}: the input must be a tensor of datatype 'float', got '{got}'")
+    if any_rank or array.ndim == 4:
+        return array
+    if array.ndim == 2:
+        return array[:, :, None, None]
+    if array.ndim == 3 and array.shape[0] == 1:
+        return array[None]
+    hint = "; add the batch axis: reshape to [1, ...]" if array.ndim == 3 else ""
+    raise ShapeError(f"{owner}: the input must be [batch, channels, height, width], got {list(array.shape)}{hint}")
+
+
 class _Writable:
     """The memory of an array, writable: NumPy takes what cannot say that it is for read-only."""
 
@@ -330,20 +345,9 @@ class Tensor:
         """The place in the graph, for the cell called `owner` that reads the tensor, as it is if of `any_rank`."""
         if self._var is None or (self._link is None and any_rank and self._var.shape != self.shape()):
             array = self._data
-            if (name := _datatype_of(array)) != "float":
-                raise WrongInputType(f"{owner}: the input must be a tensor of datatype 'float', got '{name}'")
-            if any_rank:
-                pass
-            elif array.ndim == 2:
-                array = array[:, :, None, None]
-            elif array.ndim == 3 and array.shape[0] == 1:
-                array = array[None]
-            elif array.ndim != 4:
-                hint = "; add the batch axis: reshape to [1, ...]" if array.ndim == 3 else ""
-                raise ShapeError(
-                    f"{owner}: the input must be [batch, channels, height, width], got {list(array.shape)}{hint}"
-                )
-            aligned = array if array.flags.aligned else array.copy()
+            aligned = array = _as_read(array, owner, any_rank)
+            if not array.flags.aligned:
+                aligned = array.copy()
             var = _core.Var.from_numpy(aligned, self._wants_gradient)
             if aligned is not array or (self._var is not None and var.shape != self._var.shape):
                 return var  # A copy would not see later writes, and each rank that readers want is a place of its own.

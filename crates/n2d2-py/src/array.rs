@@ -9,15 +9,21 @@ use pyo3::prelude::*;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+const SIZE: isize = size_of::<f32>() as isize;
+
+/// True if every element of an array lies where one of its type may.
+pub fn is_aligned(array: &Bound<'_, PyArrayDyn<f32>>) -> bool {
+    array.data().is_aligned() && array.strides().iter().all(|s| s % SIZE == 0)
+}
+
 /// A tensor over the memory of an array of any positive or negative strides.
 pub fn from_numpy(array: &Bound<'_, PyArrayDyn<f32>>) -> PyResult<Tensor<f32>> {
-    const SIZE: isize = size_of::<f32>() as isize;
     let shape = array.shape().to_vec();
     if shape.contains(&0) {
         return Ok(Tensor::zeros(&shape));
     }
     let first = array.data();
-    if !first.is_aligned() || array.strides().iter().any(|s| s % SIZE != 0) {
+    if !is_aligned(array) {
         return Err(to_py(Error::state("Tensor", "the array is not aligned to its elements; copy it first")));
     }
     let strides: Vec<isize> = array.strides().iter().map(|s| s / SIZE).collect();

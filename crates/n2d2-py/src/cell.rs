@@ -1,6 +1,6 @@
 //! Cells of any kind.
 
-use crate::array::{to_numpy, values};
+use crate::array::{from_numpy, is_aligned, to_numpy, values};
 use crate::convert::config;
 use crate::data::Transform;
 use crate::errors::{compute, guard};
@@ -9,7 +9,7 @@ use crate::var::Var;
 use n2d2_core::cells::{Param, Transformation};
 use n2d2_core::graph::{self, Unit};
 use n2d2_core::{Error, Result, Tensor, random};
-use numpy::{PyArray1, PyArrayDyn, PyArrayMethods};
+use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::hash::{DefaultHasher, Hasher};
@@ -200,7 +200,7 @@ impl Cell {
 
     /// Sets all values of a parameter tensor.
     fn set_param(&self, py: Python<'_>, name: &str, array: &Bound<'_, PyArrayDyn<f32>>) -> PyResult<()> {
-        let (values, shape) = (values(array), numpy::PyUntypedArrayMethods::shape(array).to_vec());
+        let (values, shape) = (values(array), array.shape().to_vec());
         let owner = self.unit.name();
         self.with_param(py, name, |p| {
             if shape != p.dims {
@@ -246,6 +246,8 @@ impl Cell {
     }
 }
 
+type Arrays<'py> = Vec<Bound<'py, PyArrayDyn<f32>>>;
+
 /// The cells of a network in an order in which each comes after what it reads.
 #[pyclass(frozen, module = "n2d2._core")]
 pub struct Plan {
@@ -275,6 +277,23 @@ impl Plan {
             plan.plan.call(&inputs)
         })?;
         Ok(Run { run, plan: slf.clone().unbind() })
+    }
+
+    /// The outputs for some arrays, and nothing else; `None` unless all are images of float32 in a network in test mode that
+    /// can read them where they lie.
+    #[allow(clippy::needless_pass_by_value)]
+    fn predict<'py>(&self, py: Python<'py>, inputs: Vec<Bound<'py, PyAny>>) -> PyResult<Option<Arrays<'py>>> {
+        let images = |array: &Bound<'py, PyAny>| Some(array.cast::<PyArrayDyn<f32>>().ok()?.clone()).filter(|a| a.ndim() == 4);
+        let Some(inputs) = inputs.iter().map(images).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        if !inputs.iter().all(is_aligned) {
+            return Ok(None);
+        }
+        let inputs = inputs.iter().map(from_numpy).collect::<PyResult<Vec<_>>>()?;
+        let outputs = compute(py, || {
+            self.touch();
+            self.plan.predict(&inputs)
+        })?;
+        outputs.map(|outputs| outputs.iter().map(|t| to_numpy(py, t, None)).collect()).transpose()
     }
 
     /// What computes each node, and how long it takes.

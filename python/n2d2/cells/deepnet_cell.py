@@ -14,7 +14,7 @@ from n2d2.parameters import check_bool, check_count, check_str, unknown_name
 from n2d2.provider import PARTITIONS, Provider
 from n2d2.target.score import Score
 from n2d2.target.target import Target
-from n2d2.tensor import Tensor
+from n2d2.tensor import Tensor, _as_read
 
 if TYPE_CHECKING:
     import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from n2d2.cells.cell import Cell
     from n2d2.cells.explanation import Explanation
     from n2d2.cells.neural_network_cell import NeuralNetworkCell
-    from n2d2.tensor import Call
+    from n2d2.tensor import Array, Call
     from n2d2.train.callback import Callback
 
 
@@ -289,6 +289,64 @@ class DeepNetCell(Block):
         outputs = self._graph.run(tensors)
         self._output = outputs[0] if len(outputs) == 1 else Interface._of(outputs)
         return self._output
+
+    def predict(self, inputs: Array | Sequence[Array], batch_size: int | None = None) -> Array | list[Array]:
+        """Computes the output for an array of images, in test mode whatever the mode of the cells is.
+
+        The fastest way to an output: the array is read where it lies, and nothing is remembered. Tensors and gradients
+        of earlier calls stay as they are, and `get_outputs` of a cell gives what it gave before (unless a cell of the
+        network computes in Python). What a call with a tensor in test mode gives is the same, to the bit.
+
+        **Shape:** `[batch, channels, height, width]` to `[batch, channels, height, width]` of the last cell; a
+        two-dimensional array is `[batch, channels]`.
+
+        Arguments:
+            inputs (numpy.ndarray or list): Of type float32; a list of one for each input if the network has several.
+            batch_size (int, optional): Number of images computed at a time, which bounds the memory, default=all.
+
+        Returns:
+            numpy.ndarray or list: The output, memory of its own; a list if the network has several.
+
+        Raises:
+            WrongInputType: It is something else, or of another type.
+            WrongValue: The network has another number of inputs, they have different numbers of images, or `batch_size`
+                is below 1.
+            ShapeError: A size does not fit a cell.
+
+        Example:
+            >>> import n2d2, numpy as np
+            >>> provider = n2d2.provider.DataProvider(n2d2.database.Digits(), [28, 28, 1])
+            >>> body = n2d2.cells.Sequence([n2d2.cells.Fc(784, 10), n2d2.cells.Softmax()])
+            >>> model = body.to_deepnet_cell(provider)
+            >>> y = model.predict(np.zeros([100, 1, 28, 28], np.float32), batch_size=32)
+            >>> y.shape, round(float(y[99].sum()), 4)
+            ((100, 10, 1, 1), 1.0)
+        """
+        given: object = inputs
+        arrays: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given]
+        outputs = self._graph.predict(arrays) if batch_size is None else None
+        if outputs is None:
+            outputs = self._predict(arrays, batch_size)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _predict(self, arrays: list[Any], batch_size: int | None) -> list[Array]:
+        """The same for arrays that the engine does not take as they are, with errors that name what is wrong."""
+        import numpy as np
+
+        what = f"{self._name}: predict: inputs"
+        for array in arrays:
+            if not isinstance(array, np.ndarray):
+                raise WrongInputType(what, type(array), np.ndarray)
+        if len(arrays) != self._graph.inputs:
+            raise WrongValue(what, f"{len(arrays)} arrays", f"{self._graph.inputs}, one an input")
+        images = [_as_read(a, owner, rank) for a, (owner, rank) in zip(arrays, self._graph.readers, strict=True)]
+        if len({len(array) for array in images}) > 1:
+            raise WrongValue(what, f"{[len(array) for array in images]} images", "as many for each input")
+        size = max(len(images[0]), 1)
+        if batch_size is not None:
+            size = check_count(self._name, "batch_size", batch_size)
+        with _testing(self._graph.cells()):
+            return self._graph.outputs(images, size)
 
     def get_deepnet(self) -> DeepNet:
         """The graph of the last call; before the first call that of `get_embedded_deepnet`.

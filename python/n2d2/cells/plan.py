@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from n2d2 import _core
 from n2d2.cells.explanation import ExplainedNode, Explanation
@@ -14,9 +14,10 @@ from n2d2.tensor import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from n2d2._core import Floats
     from n2d2.cells.cell import Cell
     from n2d2.cells.neural_network_cell import NeuralNetworkCell, Pass
-    from n2d2.tensor import Call
+    from n2d2.tensor import Array, Call
 
 
 class Step(NamedTuple):
@@ -107,13 +108,14 @@ class Plan:
         self._engine: _core.Plan | None = None
         # An input is read either as it is or as images.
         ranks = [{cell._any_rank for cell, reads in self.steps if place in reads} for place in range(inputs)]
+        owners = [next((cell.name for cell, reads in self.steps if p in reads), "Plan") for p in range(inputs)]
+        self.readers = [(owner, True in of) for owner, of in zip(owners, ranks, strict=True)]
+        """The name of the first cell that reads each input, and whether it reads it as it is."""
         direct = all(cell._direct for cell, _ in self.steps)
         if self.steps and direct and all(len(of) == 1 for of in ranks) and min(self.ends) >= inputs:
             self._engine = _core.Plan(
                 [cell._handle for cell, _ in self.steps], [reads for _, reads in self.steps], inputs, self.ends
             )
-            owners = [next(cell.name for cell, reads in self.steps if p in reads) for p in range(inputs)]
-            self._readers = [(owner, of.pop()) for owner, of in zip(owners, ranks, strict=True)]
             self._states = [(cell.__dict__, inputs + i) for i, (cell, _) in enumerate(self.steps)]
             self._noting = [(i, cell) for i, (cell, _) in enumerate(self.steps) if cell._notes_shapes]
 
@@ -143,7 +145,29 @@ class Plan:
         )
 
     def _given(self, tensors: list[Tensor]) -> list[_core.Var]:
-        return [t._as_var(owner, any_rank) for t, (owner, any_rank) in zip(tensors, self._readers, strict=True)]
+        return [t._as_var(owner, any_rank) for t, (owner, any_rank) in zip(tensors, self.readers, strict=True)]
+
+    def predict(self, arrays: list[Any]) -> list[Floats] | None:
+        """The outputs for arrays, which no cell remembers; None if it takes more than a call of the engine."""
+        try:
+            return None if self._engine is None else self._engine.predict(arrays)
+        except Error:
+            return None  # The cell that finds the error says more about it.
+
+    def outputs(self, arrays: list[Array], size: int) -> list[Array]:
+        """The outputs for arrays of a number of images, at most `size` at a time, in the mode of the cells."""
+        parts = []
+        for at in range(0, max(len(arrays[0]), 1), size):
+            batch = [array[at : at + size] for array in arrays]
+            made = self.predict(batch)
+            if made is None:
+                made = [tensor.to_numpy(copy=True) for tensor in self.run([Tensor._wrap(array) for array in batch])]
+            parts.append(made)
+        if len(parts) == 1:
+            return parts[0]
+        import numpy as np
+
+        return [np.concatenate(of) for of in zip(*parts, strict=True)]
 
     def run(self, tensors: list[Tensor]) -> list[Tensor]:
         """The outputs for some inputs."""

@@ -218,9 +218,11 @@ impl<T: Float> Inference<T> {
         }
     }
 
-    /// True if nothing has changed since it was made.
-    pub(super) fn is_for(&self, steps: &[Step<T>], inputs: &[Var<T>]) -> bool {
-        inputs.iter().zip(&self.inputs).all(|(v, (shape, wants))| v.tensor().shape() == shape && v.wants_gradient() == *wants)
+    /// True if nothing has changed since it was made; whose gradient is wanted matters if `wants`.
+    pub(super) fn is_for(&self, steps: &[Step<T>], inputs: &[Var<T>], wants: bool) -> bool {
+        let same =
+            |(v, (shape, gradient)): (&Var<T>, &(Shape, bool))| v.tensor().shape() == shape && !(wants && v.wants_gradient() != *gradient);
+        inputs.iter().zip(&self.inputs).all(same)
             && self.seed == random::seed()
             && steps.iter().zip(&self.stamps).all(|(step, stamp)| step.unit.stamp() == *stamp)
     }

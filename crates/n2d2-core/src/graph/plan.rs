@@ -6,7 +6,8 @@ use super::inference::Inference;
 use super::unit::{Stamp, Unit, computes};
 use super::var::Var;
 use crate::error::{Error, Result};
-use crate::tensor::{Float, Shape};
+use crate::tensor::{Float, Shape, Tensor};
+use smallvec::SmallVec;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The cells of a network in an order in which each comes after what it reads.
@@ -64,11 +65,9 @@ impl<T: Float> Plan<T> {
     /// # Errors
     /// Those of [`Unit::call`]; [`Error::Shape`] for another number of inputs.
     pub fn call(&self, inputs: &[Var<T>]) -> Result<Run<T>> {
-        if inputs.len() != self.inputs {
-            return Err(Error::shape("Plan", "number of inputs", self.inputs, inputs.len()));
-        }
+        self.check(inputs.len())?;
         if computes()
-            && let Some(run) = self.infer(inputs)?
+            && let Some(run) = self.infer(inputs, true, |inference, outputs| self.deferred(inputs, inference, outputs))?
         {
             return Ok(run);
         }
@@ -76,14 +75,48 @@ impl<T: Float> Plan<T> {
         Ok(Run { inputs: inputs.to_vec(), outputs: Outputs::All(outputs) })
     }
 
+    /// Computes the outputs of a network in test mode for some inputs, and nothing else: nobody can go back from them, or ask
+    /// for what is inside. `None` if a cell is in learning mode, or an input must be copied before a cell can read it: then
+    /// [`Plan::call`] computes the outputs.
+    ///
+    /// # Errors
+    /// Those of [`Plan::call`].
+    ///
+    /// ```
+    /// use n2d2_core::graph::{Plan, Unit};
+    /// use n2d2_core::{Tensor, config};
+    /// let softmax = Unit::<f32>::new("softmax", "Softmax", &config! {})?;
+    /// softmax.set_learn(false);
+    /// let plan = Plan::new(vec![softmax], vec![vec![0]], 1, &[1])?;
+    /// let outputs = plan.predict(&[Tensor::zeros(&[1, 2, 1, 1])])?.expect("it is in test mode");
+    /// assert_eq!(outputs[0].to_vec(), [0.5, 0.5]);
+    /// # Ok::<(), n2d2_core::Error>(())
+    /// ```
+    pub fn predict(&self, inputs: &[Tensor<T>]) -> Result<Option<Vec<Tensor<T>>>> {
+        self.check(inputs.len())?;
+        if !computes() {
+            return Ok(None);
+        }
+        let inputs: SmallVec<[Var<T>; 1]> = inputs.iter().map(|tensor| Var::leaf(tensor.clone(), false)).collect();
+        self.infer(&inputs, false, |_, outputs| outputs.into_iter().map(|(tensor, _)| tensor).collect())
+    }
+
+    fn check(&self, inputs: usize) -> Result<()> {
+        if inputs == self.inputs {
+            return Ok(());
+        }
+        Err(Error::shape("Plan", "number of inputs", self.inputs, inputs))
+    }
+
     fn stamps(&self) -> impl Iterator<Item = Stamp> {
         self.steps.iter().map(|step| step.unit.stamp())
     }
 
-    /// A run in test mode; `None` if the cells are not in test mode, or read their inputs in a way that must be recorded.
-    fn infer(&self, inputs: &[Var<T>]) -> Result<Option<Run<T>>> {
+    /// Makes something of the outputs in test mode, where it must be known who `wants` a gradient or not; `None` if the cells
+    /// are not in test mode, or read their inputs in a way that must be recorded.
+    fn infer<R>(&self, inputs: &[Var<T>], wants: bool, make: impl FnOnce(&Inference<T>, Vec<(Tensor<T>, bool)>) -> R) -> Result<Option<R>> {
         let mut held = self.inference.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = held.as_ref().is_none_or(|inference| !inference.is_for(&self.steps, inputs));
+        let is_new = held.as_ref().is_none_or(|inference| !inference.is_for(&self.steps, inputs, wants));
         if is_new {
             *held = None;
             // The first cell that learns ends it: a training step does not look at all of them.
@@ -97,12 +130,17 @@ impl<T: Float> Plan<T> {
             // A cell may have laid its weights in another order.
             inference.set_stamps(self.stamps().collect());
         }
+        Ok(Some(make(inference, outputs)))
+    }
+
+    /// A run in test mode, of which the ends are kept and the rest is recorded when somebody asks.
+    fn deferred(&self, inputs: &[Var<T>], inference: &Inference<T>, outputs: Vec<(Tensor<T>, bool)>) -> Run<T> {
         let deferred = Deferred::new(self.steps.clone(), inputs.to_vec(), inference.states());
         let ends = self.ends.iter().zip(outputs).map(|(place, (tensor, wants_gradient))| {
             (*place, Var::of_deferred(tensor, deferred.clone(), place - self.inputs, wants_gradient))
         });
         let ends = ends.collect();
-        Ok(Some(Run { inputs: inputs.to_vec(), outputs: Outputs::Ends { ends, shapes: inference.shapes(), deferred } }))
+        Run { inputs: inputs.to_vec(), outputs: Outputs::Ends { ends, shapes: inference.shapes(), deferred } }
     }
 }
 
