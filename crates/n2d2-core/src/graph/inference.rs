@@ -9,11 +9,12 @@ use super::queue::{Pass, Queue};
 use super::unit::{Stamp, Unit, activate, concatenate_to};
 use super::var::{Node, Var};
 use crate::activation::{Activation, ActivationFn};
-use crate::cells::{Affine, Epilogue, Fold, Inputs, Leading, Saved};
+use crate::cells::{Affine, Epilogue, Fold, Inputs, Leading};
 use crate::config::values_of;
 use crate::error::Result;
 use crate::random;
 use crate::tensor::{Float, Shape, Tensor, dims4, memory_strides};
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// Where a value comes from.
@@ -205,7 +206,7 @@ impl<T: Float> Inference<T> {
                 let output = Tensor::from_buffer(buffer.buffer().clone(), 0, shape, &memory_strides(shape));
                 taken[i] = Some(buffer);
                 self.passes[i].output = Some(output.expect("the buffer is large enough"));
-                let tensors = self.passes[i].reads.iter().map(|s| self.output(*s, &[]).cloned()).collect::<Option<Vec<_>>>();
+                let tensors = self.passes[i].reads.iter().map(|s| self.output(*s, &[]).cloned()).collect::<Option<SmallVec<_>>>();
                 self.passes[i].node = tensors.map(|tensors| self.passes[i].kept_node(tensors));
             }
             for of in 0..=i {
@@ -318,7 +319,7 @@ impl<T: Float> Inference<T> {
             Source::Input(at) => Some(inputs[*at].clone()),
             Source::Pass(_) => self.output(*source, fresh).map(|t| Var::leaf(t.clone(), false)),
         };
-        let read: Vec<Var<T>> = pass.reads.iter().filter_map(var).collect();
+        let read: SmallVec<[Var<T>; 1]> = pass.reads.iter().filter_map(var).collect();
         let tensors = pass.unit.join(pass.how, &read, queue)?;
         Ok(pass.node(tensors, pass.output.clone().unwrap_or_else(|| Tensor::uninit(&pass.shape))))
     }
@@ -349,15 +350,15 @@ impl<T: Float> Fused<T> {
     }
 
     /// The node over kept tensors.
-    fn kept_node(&self, tensors: Vec<Tensor<T>>) -> Arc<Node<T>> {
+    fn kept_node(&self, tensors: SmallVec<[Tensor<T>; 1]>) -> Arc<Node<T>> {
         let shapes: Vec<[usize; 4]> = tensors.iter().map(|t| dims4(t.shape())).collect();
-        let tensors = if self.joins() { vec![Tensor::uninit(&self.how.seen(&shapes)[0])] } else { tensors };
+        let tensors = if self.joins() { smallvec![Tensor::uninit(&self.how.seen(&shapes)[0])] } else { tensors };
         self.node(tensors, self.output.clone().expect("only of a pass with a buffer"))
     }
 
-    fn node(&self, tensors: Vec<Tensor<T>>, output: Tensor<T>) -> Arc<Node<T>> {
-        let saved = Saved { values: Tensor::uninit(&[self.saved.0]), index: Tensor::uninit(&[self.saved.1]) };
-        Arc::new(Node::new(self.unit.clone(), Vec::new(), tensors, saved, output, (false, self.random_key, None), true))
+    fn node(&self, tensors: SmallVec<[Tensor<T>; 1]>, output: Tensor<T>) -> Arc<Node<T>> {
+        let saved = self.unit.room(self.saved.0, self.saved.1);
+        Arc::new(Node::new(self.unit.clone(), SmallVec::new(), tensors, saved, output, (false, self.random_key, None), true))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::{Config, MAX_VALUES, values_of};
 use crate::error::{Error, Result};
 use crate::random;
 use crate::tensor::{Float, Shape, Tensor, dims4};
+use smallvec::{SmallVec, smallvec};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -45,6 +46,10 @@ pub struct Inner<T: Float> {
 pub struct Unit<T: Float> {
     name: String,
     id: u64,
+    /// Of the name.
+    hash: u64,
+    /// What a pass saves that saves nothing: making it anew takes as long as a small cell.
+    nothing: (Tensor<T>, Tensor<u32>),
     /// Grows whenever somebody may have changed something.
     changes: AtomicU64,
     inner: Mutex<Inner<T>>,
@@ -97,8 +102,11 @@ impl<T: Float> Unit<T> {
     /// Names a cell that was made before.
     pub fn with_cell(name: impl Into<String>, cell: Box<dyn Cell<T>>) -> Arc<Self> {
         let inner = Inner { cell, activation: None, learn: true, back_propagate: true, step: 0 };
+        let name = name.into();
         Arc::new(Unit {
-            name: name.into(),
+            hash: hash(&name),
+            name,
+            nothing: (Tensor::zeros(&[0]), Tensor::zeros(&[0])),
             id: UNITS.fetch_add(1, Ordering::Relaxed),
             changes: AtomicU64::new(0),
             inner: Mutex::new(inner),
@@ -190,13 +198,13 @@ impl<T: Float> Unit<T> {
     pub(super) fn enqueue<'a>(self: &'a Arc<Self>, inputs: &[Var<T>], learn: Option<bool>, queue: &mut Queue<'a, T>) -> Result<Var<T>> {
         let mut inner = queue.lock(self);
         let tensors = self.join(inner.cell.inputs(), inputs, queue)?;
-        let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
+        let shapes: SmallVec<[&[usize]; 4]> = tensors.iter().map(Tensor::shape).collect();
         let shape = inner.cell.output_shape(&self.name, &shapes)?;
         if values_of(&shape).is_none() {
             return Err(Error::shape(&self.name, "output", format!("at most {MAX_VALUES} values"), format!("shape {shape:?}")));
         }
         let (values, index) = inner.cell.saved(&shapes, &shape);
-        let saved = Saved { values: Tensor::uninit(&[values]), index: Tensor::uninit(&[index]) };
+        let saved = self.room(values, index);
         let computed = computes();
         let output = if computed { Tensor::uninit(&shape) } else { Tensor::zeroed(&shape) };
         let learn = learn.unwrap_or(inner.learn);
@@ -211,9 +219,17 @@ impl<T: Float> Unit<T> {
         // What the derivative of the activation is computed from.
         let activation = function.map(|f| (f, if from_input { Tensor::uninit(&shape) } else { output.clone() }));
         let takes_winners = !from_input && inner.cell.takes_winners(&shapes, &shape);
+        drop(shapes);
         let wants_gradient = inputs.iter().any(Var::wants_gradient) || inner.cell.params().iter().any(|p| p.solver.is_some());
-        let mut node =
-            Node::new(self.clone(), inputs.to_vec(), tensors, saved, output.clone(), (learn, random_key, activation.clone()), computed);
+        let mut node = Node::new(
+            self.clone(),
+            inputs.iter().cloned().collect(),
+            tensors,
+            saved,
+            output.clone(),
+            (learn, random_key, activation.clone()),
+            computed,
+        );
         node.takes_winners = takes_winners;
         let node = Arc::new(node);
         if computed {
@@ -226,13 +242,21 @@ impl<T: Float> Unit<T> {
         Ok(Var::made_by(output, node, wants_gradient))
     }
 
+    /// Room for what a pass saves: numbers of values and of indices.
+    pub(super) fn room(&self, values: usize, index: usize) -> Saved<T> {
+        Saved {
+            values: if values > 0 { Tensor::uninit(&[values]) } else { self.nothing.0.clone() },
+            index: if index > 0 { Tensor::uninit(&[index]) } else { self.nothing.1.clone() },
+        }
+    }
+
     /// The key of the random streams of a pass after `step` passes in learning mode.
     pub(super) fn random_key(&self, step: u64) -> u64 {
-        random::key(&[u64::from(random::seed()), hash(&self.name), step])
+        random::key(&[u64::from(random::seed()), self.hash, step])
     }
 
     /// Brings the inputs into the form that the cell takes.
-    pub(super) fn join(&self, how: Inputs, inputs: &[Var<T>], queue: &mut Queue<'_, T>) -> Result<Vec<Tensor<T>>> {
+    pub(super) fn join(&self, how: Inputs, inputs: &[Var<T>], queue: &mut Queue<'_, T>) -> Result<SmallVec<[Tensor<T>; 1]>> {
         let Some(first) = inputs.first() else {
             return Err(Error::shape(&self.name, "inputs", "at least one tensor", "none"));
         };
@@ -260,7 +284,7 @@ impl<T: Float> Unit<T> {
             }
             Ok(if t.shape().len() == 4 { t.clone() } else { t.reshaped(&dims4(t.shape()))? })
         };
-        let mut tensors = inputs.iter().map(|v| four(v.tensor())).collect::<Result<Vec<_>>>()?;
+        let mut tensors = inputs.iter().map(|v| four(v.tensor())).collect::<Result<SmallVec<[_; 1]>>>()?;
         let same_size = |t: &[Tensor<T>]| t.iter().all(|x| x.shape()[2..] == t[0].shape()[2..]);
         if how == Inputs::Flattened && !same_size(&tensors) {
             queue.flush();
@@ -275,7 +299,7 @@ impl<T: Float> Unit<T> {
                 let got: Vec<_> = tensors.iter().map(|t| t.shape()[2..].to_vec()).collect();
                 return Err(Error::shape(&self.name, "height and width of all inputs", "the same", format!("{got:?}")));
             }
-            return Ok(vec![concatenate(&tensors, queue)]);
+            return Ok(smallvec![concatenate(&tensors, queue)]);
         }
         Ok(tensors.iter().map(Tensor::to_channels_last).collect())
     }
@@ -289,8 +313,8 @@ impl<T: Float> Unit<T> {
             None => gy,
         };
         *node.slot.lock() = Some(gy.clone());
-        let wanted: Vec<bool> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();
-        if wanted == [true] && gy.chosen.is_none() && inner.cell.chooses() && node.inputs[0].takes_winners(node.output.len()) {
+        let wanted: SmallVec<[bool; 4]> = node.inputs.iter().map(|v| inner.back_propagate && v.wants_gradient()).collect();
+        if *wanted == [true] && gy.chosen.is_none() && inner.cell.chooses() && node.inputs[0].takes_winners(node.output.len()) {
             let slot = node.inputs[0].slot();
             let mut held = slot.lock();
             if held.is_none() {

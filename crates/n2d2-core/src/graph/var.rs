@@ -9,6 +9,7 @@ use crate::activation::ActivationFn;
 use crate::cells::{Cell, Saved};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,8 +18,8 @@ pub(super) struct Node<T: Float> {
     /// Grows with every pass, so that going back from the highest number meets every child before its parent.
     pub(super) serial: u64,
     pub(super) unit: Arc<Unit<T>>,
-    pub(super) inputs: Vec<Var<T>>,
-    pub(super) tensors: Vec<Tensor<T>>,
+    pub(super) inputs: SmallVec<[Var<T>; 1]>,
+    pub(super) tensors: SmallVec<[Tensor<T>; 1]>,
     pub(super) saved: Saved<T>,
     pub(super) output: Tensor<T>,
     pub(super) learn: bool,
@@ -40,8 +41,8 @@ static SERIAL: AtomicU64 = AtomicU64::new(0);
 impl<T: Float> Node<T> {
     pub(super) fn new(
         unit: Arc<Unit<T>>,
-        inputs: Vec<Var<T>>,
-        tensors: Vec<Tensor<T>>,
+        inputs: SmallVec<[Var<T>; 1]>,
+        tensors: SmallVec<[Tensor<T>; 1]>,
         saved: Saved<T>,
         output: Tensor<T>,
         (learn, random_key, activation): (bool, u64, Option<(ActivationFn, Tensor<T>)>),

@@ -46,6 +46,8 @@ pub fn dims4(shape: &[usize]) -> [usize; 4] {
 pub struct Tensor<T: Element> {
     buffer: Arc<Buffer<T>>,
     offset: usize,
+    /// The product of the shape, for which kernels ask for every item.
+    len: usize,
     // Within the handle itself: clones of handles are a part of the time of small networks.
     shape: SmallVec<[usize; INLINE]>,
     strides: Strides,
@@ -78,7 +80,7 @@ impl<T: Element> Clone for Tensor<T> {
     fn clone(&self) -> Self {
         // Copied as slices, which is faster than what `SmallVec` does to clone itself.
         let (shape, strides) = (SmallVec::from_slice(&self.shape), SmallVec::from_slice(&self.strides));
-        Tensor { buffer: self.buffer.clone(), offset: self.offset, shape, strides }
+        Tensor { buffer: self.buffer.clone(), offset: self.offset, len: self.len, shape, strides }
     }
 }
 
@@ -86,19 +88,19 @@ impl<T: Element> Tensor<T> {
     /// Zeros in row-major order.
     pub fn zeros(shape: &[usize]) -> Self {
         let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, shape: SmallVec::from_slice(shape), strides: row_major(shape) }
+        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, len, shape: SmallVec::from_slice(shape), strides: row_major(shape) }
     }
 
     /// Memory with any content for an activation of `shape`: channels-last if it has four dimensions.
     pub(crate) fn uninit(shape: &[usize]) -> Self {
         let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
+        Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, len, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
     }
 
     /// Zeros laid out as an activation; the system gives the memory when it is first touched.
     pub(crate) fn zeroed(shape: &[usize]) -> Self {
         let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
+        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, len, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
     }
 
     /// A row-major tensor of `values`.
@@ -131,7 +133,8 @@ impl<T: Element> Tensor<T> {
         if shape.len() != strides.len() || (!empty && (low < 0 || high >= buffer.len() as isize)) {
             return Err(Error::shape("Tensor", "view", format!("indices inside a buffer of {}", buffer.len()), format!("{low}..={high}")));
         }
-        Ok(Tensor { buffer, offset, shape: SmallVec::from_slice(shape), strides: SmallVec::from_slice(strides) })
+        let len = shape.iter().product();
+        Ok(Tensor { buffer, offset, len, shape: SmallVec::from_slice(shape), strides: SmallVec::from_slice(strides) })
     }
 
     /// Sizes, outermost first.
@@ -146,7 +149,7 @@ impl<T: Element> Tensor<T> {
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.len
     }
 
     /// True without elements.
@@ -284,6 +287,7 @@ impl<T: Element> Tensor<T> {
             return Ok(Tensor {
                 buffer: self.buffer.clone(),
                 offset: self.offset,
+                len: self.len,
                 shape: SmallVec::from_slice(shape),
                 strides: row_major(shape),
             });
