@@ -4,6 +4,7 @@
     make bench-python BENCH="--only lenet --merge"           some rows; the others stay as they are in the files
     make bench-python BENCH="--quick --no-write"             a look in a few minutes
     make bench-python BENCH="--only overheads processors --merge"   time outside the engine; other instruction sets
+    make bench-python BENCH="--profiles --merge"             where the time goes, cell by cell
     make bench-python BENCH="--kernels --merge"              the kernels by themselves, five minutes
 
 Each row has a process of its own. There every mode of every peer starts from the parameters of n2d2 and is compared
@@ -23,6 +24,7 @@ import child
 import kernels
 import other_processors
 import overheads
+import profiles
 import report
 from rows import ROWS, row_of
 
@@ -32,6 +34,7 @@ KEYS = {
     "training": [row.key for row in ROWS if row.kind == "training"],
     "inference": [row.key for row in ROWS if row.kind == "inference"],
     "overheads": [overhead.key for overhead in overheads.OVERHEADS],
+    "profiles": list(profiles.KEYS),
     "processors": [other_processors.key_of(row) for row in other_processors.OTHER_ROWS],
     "kernels": [kernels.key_of(bench) for bench in kernels.BENCHES],
 }
@@ -52,6 +55,7 @@ def main() -> None:
     parser.add_argument("--inference", action="store_true", help="only rows of inference")
     parser.add_argument("--memory", action="store_true", help="only the memory")
     parser.add_argument("--overheads", action="store_true", help="only what is spent in Python and waiting for data")
+    parser.add_argument("--profiles", action="store_true", help="only where the time goes, cell by cell")
     parser.add_argument("--processors", action="store_true", help="only the instruction sets of other processors")
     parser.add_argument("--kernels", action="store_true", help="only the kernels by themselves, which cargo measures")
     parser.add_argument("--rounds", type=int, default=9, help="turns of both (default 9)")
@@ -125,7 +129,7 @@ def measure_one(key: str, turns: list[str], arguments: argparse.Namespace) -> tu
     if key in KEYS["processors"]:
         row = row_of(key.removeprefix(other_processors.PREFIX))
         return "processors", other_processors.measured(row, arguments.seconds, arguments.threads)
-    section = "overheads" if key in KEYS["overheads"] else "rows"
+    section = next((name for name in ("overheads", "profiles") if key in KEYS[name]), "rows")
     return section, child.in_child(["--row", key, *turns], arguments.threads)
 
 
@@ -133,6 +137,8 @@ def summary(section: str, found: Any) -> str:
     """Return a line for the terminal."""
     if section == "kernels":
         return kernels.summary(found)
+    if section == "profiles":
+        return ", ".join(f"{name} {of:.3g} ms" for name, of in found["parts_ms"].items())
     if section != "rows":
         times = found["ms"] if section == "processors" else found
         line = ", ".join(f"{name} {value:.3g}" for name, value in times.items())
@@ -161,6 +167,8 @@ def measured_here(arguments: argparse.Namespace) -> Any:
         return machine.description(arguments.threads)
     if arguments.row in KEYS["overheads"]:
         return overheads.measured(arguments.row, arguments.rounds, arguments.seconds)
+    if arguments.row in KEYS["profiles"]:
+        return profiles.measured(arguments.row, arguments.seconds)
     if arguments.who:
         row = row_of(arguments.row.removeprefix(other_processors.PREFIX))
         return other_processors.times_here(row, arguments.who, arguments.seconds, arguments.threads)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import kernels
+import profiles
 from check import CHECKPOINTS, FACTOR, FIRST_STEP_FLOOR, INFERENCE_FLOOR, LAST_STEP_FLOOR, NEAR
 from measure import QUIET_S
 from networks import NETWORKS
@@ -14,7 +15,7 @@ from other_processors import OTHER_ROWS, key_of
 from ours import MOMENTUM
 from overheads import OVERHEADS
 from rows import ROWS, Row
-from tables import milliseconds, of_kernels, of_overheads, of_processors
+from tables import milliseconds, of_kernels, of_overheads, of_processors, of_profiles
 
 FOLDER = Path(__file__).parent.parent
 JSON, PAGE, PICTURE = FOLDER / "results.json", FOLDER / "RESULTS.md", FOLDER / "results.svg"
@@ -26,7 +27,7 @@ BUSY = 1.3
 
 def nothing() -> dict[str, Any]:
     """Return results without a row."""
-    return {"rows": {}, "overheads": {}, "processors": {}, "kernels": {}, "memory": {}}
+    return {"rows": {}, "overheads": {}, "profiles": {}, "processors": {}, "kernels": {}, "memory": {}}
 
 
 def read() -> dict[str, Any]:
@@ -35,6 +36,7 @@ def read() -> dict[str, Any]:
     known = {
         "rows": {row.key for row in ROWS},
         "overheads": {overhead.key for overhead in OVERHEADS},
+        "profiles": set(profiles.KEYS),
         "processors": {key_of(row) for row in OTHER_ROWS},
     }
     for section, keys in known.items():
@@ -164,6 +166,7 @@ more than {BUSY:g} times slower in its turns than in its best moment: that row s
             [
                 *_table("training", "A training step", rows),
                 *_table("inference", "Inference", rows),
+                *of_profiles(results["profiles"]),
                 *of_overheads(results["overheads"]),
                 *of_processors(results["processors"]),
                 *of_kernels(results["kernels"]),

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import kernels
+import profiles
 from networks import NETWORKS
 from other_processors import AVX2, BEST, OTHER_ROWS, PORTABLE, key_of
 from overheads import EAGER, PYTHON_GOAL_US, READING
+from rows import ROWS
 
 # A peak that is lower by more than this than the highest, or rounds that differ by more than this from each other, say
 # that something else used the machine.
 LOWER_PEAK, APART = 0.1, 0.5
 # Times of both gradients that are wanted at most, for each of the forward pass.
 BACKWARD = 2.2
+# Cells of a smaller part of the time are not listed.
+LEAST_SHARE = 0.02
 
 
 def milliseconds(value: float) -> str:
@@ -24,6 +28,35 @@ def milliseconds(value: float) -> str:
 def _table(text: str, columns: list[str], lines: list[list[str]]) -> list[str]:
     cells = [f"| {' | '.join(line)} |" for line in (columns, *lines)]
     return [*text.splitlines(), "", cells[0], "|---" * len(columns) + "|", *cells[1:], ""] if lines else []
+
+
+def of_profiles(found: dict[str, Any]) -> list[str]:
+    """Return the lines about where the time of n2d2 goes."""
+    text = f"""## Where the time goes
+
+The parts of a step of n2d2, then the cells of a profiled one (`n2d2.train.Profile`): their share of the time of all
+threads and, in brackets, of the peak of the arithmetic (p) or of a triad in the second-level caches (t), whichever is
+the larger. *Elsewhere*: waiting for each other, the update, the loss, Python. Cells below {100 * LEAST_SHARE:.0f} % are
+left out. Small networks take longer while they are profiled: only the shares count. What bounds the rows, and what was
+tried, is in [NOTES.md](NOTES.md)."""
+    lines = []
+    for row in ROWS:
+        if of := found.get(profiles.PREFIX + row.key):
+            whole = sum(of["parts_ms"].values())
+            parts = [f"{name} {100 * ms / whole:.0f} %" for name, ms in of["parts_ms"].items()]
+            cells = [_profiled(cell) for cell in of["cells"] if cell["share"] >= LEAST_SHARE]
+            rest = 1 - sum(cell["share"] for cell in of["cells"])
+            title = f"{NETWORKS[row.network].title}, {row.kind}, {row.batch}"
+            times = [milliseconds(whole), ", ".join(parts) if len(parts) > 1 else ""]
+            lines.append([title, *times, ", ".join([*cells, f"elsewhere {100 * rest:.0f} %"])])
+    return _table(text, ["network, batch", "ms", "parts", "cells"], lines)
+
+
+def _profiled(cell: dict[str, Any]) -> str:
+    share, which = max((cell["of_peak"], "p"), (cell["of_triad"], "t"))
+    return (
+        f"{cell['what']}{' back' if cell['backward'] else ''} {100 * cell['share']:.0f} % ({100 * share:.0f} {which})"
+    )
 
 
 def of_overheads(found: dict[str, Any]) -> list[str]:

@@ -70,6 +70,20 @@ def results() -> dict[str, Any]:
             "overheads-python-lenet-1": {"step_us": 70.25, "core_us": 50.0, "python_us": 20.25, "calls": 5.0},
             "overheads-data-mobilenet32-64-transformed": {"step_ms": 42.0, "share": 0.0123, "steps": 100},
         },
+        "profiles": {
+            "profile-training-lenet-1": {
+                "parts_ms": {"forward": 0.02, "loss": 0.005, "backward": 0.015, "update": 0.01},
+                "profiled_ms": 0.06,
+                "threads": 2,
+                "peak_gflops": 200.0,
+                "triad_gbytes": 100.0,
+                "cells": [
+                    {"what": "conv 5x5", "backward": True, "share": 0.4, "of_peak": 0.8, "of_triad": 0.1},
+                    {"what": "Pool", "backward": False, "share": 0.1, "of_peak": 0.0, "of_triad": 0.55},
+                    {"what": "Softmax", "backward": False, "share": 0.01, "of_peak": 0.0, "of_triad": 0.2},
+                ],
+            }
+        },
         "processors": {
             "processors-training-lenet-32": {
                 "ms": {"avx512": 0.4, "avx2": 0.5, "portable": 1.0},
@@ -107,6 +121,15 @@ def test_the_page_has_every_row_with_machine_and_settings(results: dict[str, Any
     assert "LeNet-5, batch 32: 60.0 MB after 500 steps, 60.5 MB after 10,000." in page
 
 
+def test_the_page_says_where_the_time_goes(results: dict[str, Any]) -> None:
+    page = report.text(results)
+    assert (
+        "| LeNet-5, training, 1 | 0.05 | forward 40 %, loss 10 %, backward 30 %, update 20 % "
+        "| conv 5x5 back 40 % (80 p), Pool 10 % (55 t), elsewhere 49 % |" in page
+    )
+    assert page.index("## Inference") < page.index("## Where the time goes") < page.index("## Overheads")
+
+
 def test_a_row_is_marked_where_the_peer_did_not_have_the_machine_to_itself(results: dict[str, Any]) -> None:
     assert "machine busy |" not in report.text(results)
     results["rows"]["training-lenet-1"]["modes_ms"]["JAX jit NCHW"] = 1.1
@@ -122,6 +145,7 @@ def test_a_page_without_rows_has_no_tables(results: dict[str, Any]) -> None:
 def test_what_is_written_is_read_again_without_rows_that_are_no_more(results: dict[str, Any], folder: Path) -> None:
     results["rows"]["training-forgotten-1"] = row("training-forgotten-1", 1.0)
     results["overheads"]["overheads-forgotten"] = {}
+    results["profiles"]["profile-forgotten"] = {}
     results["processors"]["processors-forgotten"] = {}
     (folder / "results.json").write_text(json.dumps({**results, "kernels": {}}))
     figures = [figure for of in results["kernels"].values() for figure in of]
@@ -129,6 +153,7 @@ def test_what_is_written_is_read_again_without_rows_that_are_no_more(results: di
     read = report.read()
     assert set(read["rows"]) == {"training-lenet-1", "inference-vgg32-32"}
     assert set(read["overheads"]) == {"overheads-python-lenet-1", "overheads-data-mobilenet32-64-transformed"}
+    assert set(read["profiles"]) == {"profile-training-lenet-1"}
     assert set(read["processors"]) == {"processors-training-lenet-32"}
     report.write(read)
     assert (folder / "RESULTS.md").read_text() == report.text(read)
@@ -145,7 +170,7 @@ def test_nothing_is_read_before_the_first_run() -> None:
     assert (
         report.read()
         == report.nothing()
-        == {"rows": {}, "overheads": {}, "processors": {}, "kernels": {}, "memory": {}}
+        == {"rows": {}, "overheads": {}, "profiles": {}, "processors": {}, "kernels": {}, "memory": {}}
     )
 
 
