@@ -352,6 +352,11 @@ impl<T: Float> Cell<T> for Fc<T> {
         true
     }
 
+    /// Every kernel takes inputs one by one.
+    fn reads_within(&self) -> bool {
+        true
+    }
+
     fn forward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let [n, _, h, w] = dims4(f.inputs[0].shape());
         if self.params[0].layout.inner != h * w {

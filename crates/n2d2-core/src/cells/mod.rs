@@ -67,6 +67,11 @@ pub trait Cell<T: Float>: Send + Sync {
         None
     }
 
+    /// True if forward reads no more of its inputs than there is, so that they may lie in the memory of somebody else.
+    fn reads_within(&self) -> bool {
+        false
+    }
+
     /// True if the cell can do to its output what the cells behind it do, if they [fold](Cell::fold): see [`Frame::epilogue`].
     fn takes_epilogue(&self) -> bool {
         false

@@ -39,6 +39,8 @@ struct Fused<T: Float> {
     folded: Vec<Arc<Unit<T>>>,
     reads: Vec<Source>,
     how: Inputs,
+    /// True if what it reads may lie in the memory of somebody else.
+    within: bool,
     affine: Option<Affine<T>>,
     residual: Option<Source>,
     led: Option<Led<T>>,
@@ -130,7 +132,7 @@ impl<T: Float> Inference<T> {
                 made.push(Made { shape, pass, wants_gradient });
                 continue;
             }
-            let (fuses, takes_epilogue) = (inner.cell.fuses_activation(), inner.cell.takes_epilogue());
+            let (fuses, takes_epilogue, within) = (inner.cell.fuses_activation(), inner.cell.takes_epilogue(), inner.cell.reads_within());
             let (values, index) = inner.cell.saved(&slices, &shape);
             // Who goes back has recorded the call anew.
             let saved = (values, if inner.cell.chooses() { 0 } else { index });
@@ -157,6 +159,7 @@ impl<T: Float> Inference<T> {
                 led,
                 reads,
                 how,
+                within,
                 affine: None,
                 residual: None,
                 activation: function,
@@ -320,7 +323,7 @@ impl<T: Float> Inference<T> {
             Source::Pass(_) => self.output(*source, fresh).map(|t| Var::leaf(t.clone(), false)),
         };
         let read: SmallVec<[Var<T>; 1]> = pass.reads.iter().filter_map(var).collect();
-        let tensors = pass.unit.join(pass.how, &read, queue)?;
+        let tensors = pass.unit.join(pass.how, pass.within, &read, queue)?;
         Ok(pass.node(tensors, pass.output.clone().unwrap_or_else(|| Tensor::uninit(&pass.shape))))
     }
 }

@@ -4,7 +4,7 @@ use super::{Plan, Unit, Var};
 use crate::activation::Activation;
 use crate::device::cpu::one_at_a_time;
 use crate::random::test_values;
-use crate::tensor::Tensor;
+use crate::tensor::{Buffer, Tensor};
 use crate::{Config, config};
 use std::sync::Arc;
 
@@ -267,4 +267,68 @@ fn wrong_places_and_numbers_of_inputs_are_named() {
     let x = Var::leaf(tensor(&[2, 4, 14, 10], 1), false);
     let text = plan(&cells, &[1]).call(&[x]).err().unwrap().to_string();
     assert_eq!(text, "stem: channels of the input: expected 3, got 4 (input shape [2, 4, 14, 10])");
+}
+
+/// A tensor over memory that ends where its values do, with its images as planes or as pixels.
+fn of_somebody_else(shape: &[usize; 4], key: u64, planes: bool) -> Tensor<f32> {
+    let mut memory = values(shape.iter().product(), key).into_boxed_slice();
+    let [_, c, h, w] = shape.map(|n| n as isize);
+    let strides = if planes { [c * h * w, h * w, w, 1] } else { [h * w * c, 1, w * c, c] };
+    let start = std::ptr::NonNull::new(memory.as_mut_ptr()).unwrap();
+    // SAFETY: the box keeps its values where they are, and lives as long as the buffer.
+    let buffer = unsafe { Buffer::foreign(start, memory.len(), Box::new(memory)) };
+    Tensor::from_buffer(Arc::new(buffer), 0, shape, &strides).unwrap()
+}
+
+#[test]
+fn the_memory_of_somebody_else_is_read_where_it_lies_or_laid_by_those_who_read_it() {
+    let dense = |name: &str| unit(name, "Fc", &config! { "nb_inputs" => 90usize, "nb_outputs" => 40usize }, Some("Rectifier"));
+    let narrow = conv("narrow", [1, 6], 3, true, None);
+    let wide = conv("wide", [3, 32], 3, true, None);
+    let end = unit("end", "Fc", &config! { "nb_inputs" => 40usize, "nb_outputs" => 3usize }, None);
+    let networks: [(Cells, [usize; 3]); 4] = [
+        (vec![(dense("one channel"), vec![0]), (end, vec![1])], [1, 9, 10]),
+        (vec![(dense("three channels"), vec![0])], [3, 5, 6]),
+        (vec![(narrow, vec![0])], [1, 9, 10]),
+        (vec![(wide, vec![0])], [3, 5, 6]),
+    ];
+    for (cells, [c, h, w]) in networks {
+        test_mode(&cells);
+        let plan = plan(&cells, &[cells.len()]);
+        for (n, planes) in [(1, true), (3, false), (8, true), (33, true), (33, false)] {
+            for threads in [1, 2, 4] {
+                let _turn = one_at_a_time(threads);
+                let x = of_somebody_else(&[n, c, h, w], n as u64, planes);
+                let own = Var::leaf(Tensor::from_vec(x.to_vec(), x.shape()).unwrap(), false);
+                let expected = one_by_one(&cells, &own)[cells.len()].tensor().to_vec();
+                let found = plan.predict(std::slice::from_ref(&x)).unwrap().expect("it is in test mode");
+                let name = format!("{}, {n} images, {threads} threads", cells[0].0.name());
+                same_bits(&name, &found[0].to_vec(), &expected);
+                same_bits(&name, &plan.call(&[Var::leaf(x, false)]).unwrap().at(cells.len()).unwrap().tensor().to_vec(), &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prediction_needs_test_mode_and_leaves_nothing_behind() {
+    let cells = network();
+    let plan = plan(&cells, &[22, 5]);
+    let x = tensor(&[2, 3, 14, 10], 1);
+    let predict = || plan.predict(std::slice::from_ref(&x)).unwrap();
+    assert!(predict().is_none());
+    test_mode(&cells);
+    let expected = one_by_one(&cells, &Var::leaf(x.clone(), false));
+    let before = Var::leaf(x.clone(), true);
+    let y = plan.call(std::slice::from_ref(&before)).unwrap().at(22).unwrap();
+    let found = predict().unwrap();
+    same_bits("end", &found[0].to_vec(), &expected[22].tensor().to_vec());
+    same_bits("inside", &found[1].to_vec(), &expected[5].tensor().to_vec());
+    // What was called before is still what it was, whoever wants a gradient.
+    y.back_propagate(None).unwrap();
+    assert!(before.grad().is_some());
+    assert_eq!(plan.predict(&[]).err().unwrap().to_string(), "Plan: number of inputs: expected 1, got 0");
+    // One cell that learns is enough.
+    cells[3].0.set_learn(true);
+    assert!(predict().is_none());
 }

@@ -197,7 +197,8 @@ impl<T: Float> Unit<T> {
     /// Records the pass for these inputs, in another mode if one is given, and leaves it to the queue to compute it.
     pub(super) fn enqueue<'a>(self: &'a Arc<Self>, inputs: &[Var<T>], learn: Option<bool>, queue: &mut Queue<'a, T>) -> Result<Var<T>> {
         let mut inner = queue.lock(self);
-        let tensors = self.join(inner.cell.inputs(), inputs, queue)?;
+        // What is gone back through must not change meanwhile: memory of somebody else is copied.
+        let tensors = self.join(inner.cell.inputs(), false, inputs, queue)?;
         let shapes: SmallVec<[&[usize]; 4]> = tensors.iter().map(Tensor::shape).collect();
         let shape = inner.cell.output_shape(&self.name, &shapes)?;
         if values_of(&shape).is_none() {
@@ -255,8 +256,8 @@ impl<T: Float> Unit<T> {
         random::key(&[u64::from(random::seed()), self.hash, step])
     }
 
-    /// Brings the inputs into the form that the cell takes.
-    pub(super) fn join(&self, how: Inputs, inputs: &[Var<T>], queue: &mut Queue<'_, T>) -> Result<SmallVec<[Tensor<T>; 1]>> {
+    /// Brings the inputs into the form that the cell takes; with `within` they may lie in the memory of somebody else.
+    pub(super) fn join(&self, how: Inputs, within: bool, inputs: &[Var<T>], queue: &mut Queue<'_, T>) -> Result<SmallVec<[Tensor<T>; 1]>> {
         let Some(first) = inputs.first() else {
             return Err(Error::shape(&self.name, "inputs", "at least one tensor", "none"));
         };
@@ -264,7 +265,8 @@ impl<T: Float> Unit<T> {
             return Err(Error::shape(&self.name, "inputs", "one tensor", format!("{} tensors", inputs.len())));
         }
         // What waits in the queue must be there before it is copied.
-        let lies = |t: &Tensor<T>| t.is_channels_last() && t.buffer().has_slack() && (t.shape().len() == 4 || how == Inputs::Any);
+        let lies =
+            |t: &Tensor<T>| t.is_channels_last() && (within || t.buffer().has_slack()) && (t.shape().len() == 4 || how == Inputs::Any);
         if !inputs.iter().all(|v| lies(v.tensor())) {
             queue.flush();
         }
@@ -301,7 +303,7 @@ impl<T: Float> Unit<T> {
             }
             return Ok(smallvec![concatenate(&tensors, queue)]);
         }
-        Ok(tensors.iter().map(Tensor::to_channels_last).collect())
+        Ok(tensors.iter().map(|t| laid(t, within, queue)).collect())
     }
 
     /// Leaves it to the queue to go back through one recorded pass, and tells the inputs their gradients.
@@ -377,6 +379,30 @@ pub(super) fn activate<T: Float>(f: ActivationFn, kept: Option<Tensor<T>>, y: Te
         }
         f.forward(y);
     });
+}
+
+/// Images from which on a tensor is laid channels-last by those who then read it: fewer are laid at once, an image by several
+/// threads.
+const LAID_LATER: usize = 8;
+
+/// The tensor channels-last, as kernels read it.
+fn laid<T: Float>(t: &Tensor<T>, within: bool, queue: &mut Queue<'_, T>) -> Tensor<T> {
+    let (n, each) = t.images();
+    if within && t.is_channels_last() {
+        return t.clone();
+    }
+    if n < LAID_LATER || (t.is_channels_last() && t.buffer().has_slack()) || !t.has_images_in_one_run() {
+        return t.to_channels_last();
+    }
+    let (from, to) = (t.clone(), Tensor::uninit(t.shape()));
+    let target = to.clone();
+    queue.push_plain(n, each, move |images| {
+        for i in images {
+            // SAFETY: items are disjoint, and the fresh tensor has no other user.
+            from.lay_pixels(i, 0, unsafe { target.part_mut(i * each, each) });
+        }
+    });
+    to
 }
 
 /// Joins tensors of one size along channels.

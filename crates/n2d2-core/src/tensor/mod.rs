@@ -295,13 +295,35 @@ impl<T: Element> Tensor<T> {
         Tensor::from_vec(self.to_vec(), shape)
     }
 
+    /// True if it has four dimensions, and each image is a run of planes or of pixels.
+    pub(crate) fn has_images_in_one_run(&self) -> bool {
+        self.shape.len() == 4 && !self.is_empty() && (self.is_row_major() || self.is_channels_last())
+    }
+
+    /// Writes the pixels of an image from number `first` on, channels side by side, until `to` is full.
+    ///
+    /// Of a tensor that has [`Tensor::has_images_in_one_run`].
+    ///
+    /// # Panics
+    /// If it does not have so many images or pixels.
+    pub(crate) fn lay_pixels(&self, image: usize, first: usize, to: &mut [T]) {
+        debug_assert!(self.has_images_in_one_run());
+        let (c, each) = (self.shape[1], self.len / self.shape[0]);
+        let from = self.part(image * each, each);
+        if c == 1 || self.strides[1] == 1 {
+            to.copy_from_slice(&from[first * c..][..to.len()]);
+        } else {
+            layout::interleave(from, c, first, to);
+        }
+    }
+
     /// This tensor if its memory is one channels-last run with slack behind it, else a copy that is.
     pub(crate) fn to_channels_last(&self) -> Self {
         if self.is_channels_last() && self.buffer.has_slack() {
             return self.clone();
         }
         let t = Tensor::uninit(&self.shape);
-        if self.is_channels_last() {
+        if self.is_channels_last() && self.shape.len() != 4 {
             // SAFETY: both are one run of `len` elements; the target is fresh.
             unsafe { std::ptr::copy_nonoverlapping(self.as_ptr(), t.as_ptr(), self.len()) };
             return t;
@@ -318,8 +340,7 @@ impl<T: Element> Tensor<T> {
             return t;
         }
         let [n, c, h, w] = dims4(&self.shape);
-        let s = &self.strides;
-        if self.is_row_major() && !self.is_empty() {
+        if self.has_images_in_one_run() {
             let pixels = h * w;
             let part = (LAYOUT_ITEM / c).clamp(1, pixels);
             let parts = pixels.div_ceil(part);
@@ -328,11 +349,11 @@ impl<T: Element> Tensor<T> {
                 let (image, first) = (item / parts, item % parts * part);
                 // SAFETY: the target is fresh, and items write pixels of their own.
                 let to = unsafe { t.part_mut((image * pixels + first) * c, part.min(pixels - first) * c) };
-                layout::interleave(self.part(image * pixels * c, pixels * c), c, first, to);
+                self.lay_pixels(image, first, to);
             });
             return t;
         }
-        let mut to = t.as_ptr();
+        let (s, mut to) = (&self.strides, t.as_ptr());
         for i in 0..n as isize {
             for y in 0..h as isize {
                 for x in 0..w as isize {
