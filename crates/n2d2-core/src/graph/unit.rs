@@ -387,21 +387,43 @@ const LAID_LATER: usize = 8;
 
 /// The tensor channels-last, as kernels read it.
 fn laid<T: Float>(t: &Tensor<T>, within: bool, queue: &mut Queue<'_, T>) -> Tensor<T> {
-    let (n, each) = t.images();
+    let n = t.images().0;
     if within && t.is_channels_last() {
         return t.clone();
     }
     if n < LAID_LATER || (t.is_channels_last() && t.buffer().has_slack()) || !t.has_images_in_one_run() {
         return t.to_channels_last();
     }
-    let (from, to) = (t.clone(), Tensor::uninit(t.shape()));
-    let target = to.clone();
+    let to = Tensor::uninit(t.shape());
+    lay(t, &to, queue);
+    to
+}
+
+/// Lays a tensor whose images are runs channels-last, image by image.
+fn lay<T: Float>(from: &Tensor<T>, to: &Tensor<T>, queue: &mut Queue<'_, T>) {
+    let (n, each) = from.images();
+    let (from, to) = (from.clone(), to.clone());
     queue.push_plain(n, each, move |images| {
         for i in images {
             // SAFETY: items are disjoint, and the fresh tensor has no other user.
-            from.lay_pixels(i, 0, unsafe { target.part_mut(i * each, each) });
+            from.lay_pixels(i, 0, unsafe { to.part_mut(i * each, each) });
         }
     });
+}
+
+/// Values that one thread copies before the others have begun.
+const COPIED_AT_ONCE: usize = 4096;
+
+/// A copy that lies channels-last.
+pub(super) fn copied<T: Float>(t: &Tensor<T>, queue: &mut Queue<'_, T>) -> Tensor<T> {
+    let to = Tensor::uninit(t.shape());
+    if t.len() > COPIED_AT_ONCE && t.has_images_in_one_run() {
+        lay(t, &to, queue);
+    } else {
+        let lies = t.to_channels_last();
+        // SAFETY: the fresh tensor has no other user.
+        unsafe { to.part_mut(0, to.len()) }.copy_from_slice(lies.part(0, lies.len()));
+    }
     to
 }
 

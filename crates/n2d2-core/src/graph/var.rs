@@ -3,7 +3,7 @@
 use super::deferred::Deferred;
 use super::gradient::{Gradient, Slot};
 use super::queue::Queue;
-use super::unit::Unit;
+use super::unit::{Unit, copied};
 use super::update;
 use crate::activation::ActivationFn;
 use crate::cells::{Cell, Saved};
@@ -224,12 +224,8 @@ impl<T: Float> Var<T> {
             }
         }
         // Backward works in place on the gradient, so it gets a copy of the caller's.
-        let own = Tensor::uninit(self.tensor.shape());
-        let lies = gradient.to_channels_last();
-        // SAFETY: the fresh tensor has no other user.
-        unsafe { own.part_mut(0, own.len()) }.copy_from_slice(lies.part(0, lies.len()));
-        *self.slot().lock() = Some(own.into());
         let mut queue = Queue::new();
+        *self.slot().lock() = Some(copied(&gradient, &mut queue).into());
         for node in &nodes {
             let gy = node.slot.lock().clone();
             if let Some(gy) = gy {
