@@ -144,6 +144,11 @@ impl<T: Float> Conv<T> {
         }
     }
 
+    /// True if the gradient of the weights sums that of the bias beside: sub-sampling comes before the bias.
+    fn bias_beside(&self) -> bool {
+        !self.is_sub_sampled() && self.convolution.sums_outputs()
+    }
+
     /// The gradient of the output before sub-sampling.
     fn full_gradient<'a>(&'a self, f: &'a Frame<'_, T>) -> &'a Tensor<T> {
         self.unsampled.as_ref().filter(|_| self.is_sub_sampled()).unwrap_or_else(|| f.gy())
@@ -282,7 +287,7 @@ impl<T: Float> Cell<T> for Conv<T> {
             Some(_) => [self.convolution.packing(weights), self.convolution.adjoining()],
             None => [Phase::new(0, 0).before(), Phase::new(0, 0).by_image(1)],
         };
-        let [tiles, sums, parts] = self.convolution.gradients(weights, self.params.len() > 1);
+        let [tiles, sums, parts] = self.convolution.gradients(weights, self.params.len() > 1 && !self.bias_beside());
         Ok(vec![pack, Phase::streaming(images, f.inputs[0].len()).by_image(1), data, tiles, sums, parts])
     }
 
@@ -299,7 +304,10 @@ impl<T: Float> Cell<T> for Conv<T> {
                     convolution.adjoint(item, self.full_gradient(f), Finish::NONE, gx);
                 }
             }
-            3 => convolution.weight_gradient(item, &f.inputs[0], self.full_gradient(f), weights),
+            3 => {
+                let bias = self.params.len() > 1 && self.bias_beside();
+                convolution.weight_gradient(item, &f.inputs[0], self.full_gradient(f), weights, bias);
+            }
             // The bias is added after sub-sampling.
             4 => convolution.bias_gradient(item, f.gy(), convolution.outputs),
             _ => convolution.reduce(item, weights),
@@ -307,6 +315,7 @@ impl<T: Float> Cell<T> for Conv<T> {
     }
 
     fn backward_end(&mut self, phase: usize, f: &Frame<'_, T>) {
+        let beside = self.bias_beside();
         let (weights, bias) = self.params.split_at_mut(1);
         if let Some(pass) = self.winners.as_mut().filter(|_| f.winners.is_some()) {
             match phase {
@@ -322,8 +331,9 @@ impl<T: Float> Cell<T> for Conv<T> {
         }
         match phase {
             0 if f.grad_inputs[0].is_some() => self.convolution.packed(&weights[0]),
-            4 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),
+            4 if !beside => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b, false)),
             5 => {
+                bias.iter_mut().filter(|_| beside).for_each(|b| self.convolution.finish_bias(b, true));
                 Convolution::finish_weights(&mut weights[0]);
                 self.unsampled = None;
             }

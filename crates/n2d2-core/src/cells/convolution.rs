@@ -17,6 +17,7 @@ use crate::device::cpu::{
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
 use std::ops::Range;
+use std::ptr::null_mut;
 
 /// Values of an item of the reduction.
 const REDUCE: usize = 4096;
@@ -451,10 +452,10 @@ impl<T: Float> Convolution<T> {
         if self.reduces() {
             self.weight_parts = Tensor::uninit(&[self.weight_groups() * weights.layout.len]);
         }
-        self.bias_parts = Tensor::uninit(&[self.plan().image_groups * biases]);
+        self.bias_parts = Tensor::uninit(&[self.plan().image_groups.max(self.weight_groups()) * biases]);
     }
 
-    /// Groups of images that sum weight gradients apart from each other.
+    /// Groups of images or rows that sum weight gradients apart from each other.
     fn weight_groups(&self) -> usize {
         let plan = self.plan();
         plan.gradient.as_ref().map_or(plan.image_groups, |g| g.groups)
@@ -465,27 +466,34 @@ impl<T: Float> Convolution<T> {
         self.depthwise || self.weight_groups() > 1
     }
 
-    /// The phases of the gradients: of the weights, of the bias, and the sum of the parts of the weight gradient.
-    pub(super) fn gradients(&self, weights: &Param<T>, has_bias: bool) -> [Phase; 3] {
+    /// True if the weight gradient can sum the gradient of a bias of the outputs beside.
+    pub(super) fn sums_outputs(&self) -> bool {
+        self.plan().gradient.is_some()
+    }
+
+    /// The phases of the gradients: of the weights, of the bias if it has one of its own, and the sum of the parts of the weight gradient.
+    pub(super) fn gradients(&self, weights: &Param<T>, own_bias: bool) -> [Phase; 3] {
         let plan = self.plan();
         let items = plan.gradient.as_ref().map_or(plan.image_groups, GradientPlan::items);
         let group = plan.gradient.as_ref().map_or(plan.group, |g| g.group);
         let tiles = Phase::compute(items, self.macs());
         let tiles = if self.reduces() { tiles.by_image(group) } else { tiles.after() };
-        let sums = Phase::streaming(if has_bias { plan.image_groups } else { 0 }, plan.n * plan.full.iter().product::<usize>());
+        let sums = Phase::streaming(if own_bias { plan.image_groups } else { 0 }, plan.n * plan.full.iter().product::<usize>());
         let parts = if self.reduces() { weights.layout.len.div_ceil(REDUCE) } else { 0 };
         [tiles, sums.by_image(plan.group), Phase::streaming(parts, self.weight_parts.len()).after()]
     }
 
-    /// Computes item `item` of the weight gradient from the images `x` and the output side `d`.
-    pub(super) fn weight_gradient(&self, item: usize, x: &Tensor<T>, d: &Tensor<T>, weights: &Param<T>) {
+    /// Computes item `item` of the weight gradient from the images `x` and the output side `d`; with `bias` also that of the outputs'
+    /// bias, where the weight gradient [sums](Convolution::sums_outputs) it.
+    pub(super) fn weight_gradient(&self, item: usize, x: &Tensor<T>, d: &Tensor<T>, weights: &Param<T>, bias: bool) {
         let Some(gradient) = &self.plan().gradient else {
             return self.depthwise_gradient(item, x, d, weights.layout.len);
         };
         let direct = gradient.groups == 1;
         let g = if direct { &weights.grad } else { &self.weight_parts };
-        // SAFETY: the plan was made for these tensors; items write disjoint tiles.
-        unsafe { gradient.run(self.kernels, item, x.as_ptr(), d.as_ptr(), g.as_ptr(), direct && weights.grad_filled) };
+        let bias = if bias { self.bias_parts.as_ptr() } else { null_mut() };
+        // SAFETY: the plan was made for these tensors; items write disjoint tiles, and the biases of tiles of their own.
+        unsafe { gradient.run(self.kernels, item, [x.as_ptr(), d.as_ptr()], g.as_ptr(), direct && weights.grad_filled, bias) };
     }
 
     /// The weight gradient of a group of images, from bands of rows with a border of zeros that stay in the cache.
@@ -558,9 +566,9 @@ impl<T: Float> Convolution<T> {
         self.kernels.column_sum(gy.part(images.start * image, images.len() * image), maps, maps, sums);
     }
 
-    /// Adds the sums of all groups of images to the gradient of the bias.
-    pub(super) fn finish_bias(&self, bias: &mut Param<T>) {
-        let (groups, maps) = (self.plan().image_groups, bias.len());
+    /// Adds the sums of all groups to the gradient of the bias; with `beside` those that the weight gradient has made.
+    pub(super) fn finish_bias(&self, bias: &mut Param<T>, beside: bool) {
+        let (groups, maps) = (if beside { self.weight_groups() } else { self.plan().image_groups }, bias.len());
         let parts = self.bias_parts.part(0, self.bias_parts.len());
         for o in 0..maps {
             let sum: T = (0..groups).map(|g| parts[g * maps + o]).sum();

@@ -130,7 +130,7 @@ impl<T: Float> Cell<T> for Deconv<T> {
                     convolution.sweep(item, f.gy(), weights, Finish::NONE, gx);
                 }
             }
-            1 => convolution.weight_gradient(item, f.gy(), &f.inputs[0], weights),
+            1 => convolution.weight_gradient(item, f.gy(), &f.inputs[0], weights, false),
             2 => convolution.bias_gradient(item, f.gy(), convolution.channels),
             _ => convolution.reduce(item, weights),
         }
@@ -139,7 +139,7 @@ impl<T: Float> Cell<T> for Deconv<T> {
     fn backward_end(&mut self, phase: usize, _f: &Frame<'_, T>) {
         let (weights, bias) = self.params.split_at_mut(1);
         match phase {
-            2 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b)),
+            2 => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b, false)),
             3 => Convolution::finish_weights(&mut weights[0]),
             _ => {}
         }

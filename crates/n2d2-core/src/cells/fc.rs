@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::random::Stream;
 use crate::tensor::{Float, Shape, Tensor, dims4};
 use std::borrow::Cow;
+use std::ptr::null_mut;
 
 const KEYS: &[&str] = &["nb_inputs", "nb_outputs", "nb_input_cells", "mapping", "no_bias", "drop_connect", "normalize"];
 /// Batch rows of a forward item at most.
@@ -453,7 +454,7 @@ impl<T: Float> Cell<T> for Fc<T> {
         if item < self.tiles {
             let (p, Some((_, plan))) = (&self.params[0], &self.gradient) else { return };
             // SAFETY: the plan was made for this batch; items write disjoint tiles.
-            unsafe { plan.run(self.kernels, item, f.inputs[0].as_ptr(), f.gy().as_ptr(), p.grad.as_ptr(), p.grad_filled) };
+            unsafe { plan.run(self.kernels, item, [f.inputs[0].as_ptr(), f.gy().as_ptr()], p.grad.as_ptr(), p.grad_filled, null_mut()) };
         } else if let Some(p) = self.params.get(1) {
             let mut sums = vec![T::zero(); self.outputs];
             self.kernels.column_sum(f.gy().part(0, f.gy().len()), self.outputs, self.outputs, &mut sums);

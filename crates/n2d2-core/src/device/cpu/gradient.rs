@@ -1,8 +1,10 @@
 //! The weight gradient of convolutions and dense layers: register tiles that sum over pixels.
 //!
-//! A plan cuts the gradient into tiles and the batch into groups of images. An item owns some tiles for one group, so no
-//! two items write the same value and the sum of every value has a fixed order. The groups sum into buffers of their own, which
-//! are added afterwards; where that would cost more memory traffic than it saves, there is one group and the sums go straight to their place.
+//! A plan cuts the gradient into tiles and the batch into groups of images or, where there are few, of rows of an image. An item
+//! owns some tiles for one group, so no two items write the same value and the sum of every value has a fixed order. The groups sum
+//! into buffers of their own, which are added afterwards; where that would cost more memory traffic than it saves, there is one
+//! group and the sums go straight to their place. The item that owns the first tile of some outputs also sums their gradients, that
+//! of the bias, while they are in the cache.
 //!
 //! An item goes through its images in bands that stay in the first-level cache: some rows of an image, or some whole small images.
 //! The inputs of a band are copied where taps leave the image, with a gap between pixels so that they do not all fall in the same
@@ -23,8 +25,12 @@ const SUMS_BYTES: usize = 640 * 1024;
 const WORTH_A_COPY: usize = 256;
 /// Bytes of the gradients of all groups that cost next to nothing.
 const PARTS_BYTES: usize = 256 * 1024;
-/// Groups of images at most.
+/// Groups at most.
 const GROUPS: usize = 16;
+/// Pixels of a group of rows at least: fewer are over before a tile is worth its beginning and end.
+const GROUP_PIXELS: usize = 128;
+/// Outputs of the widest block.
+const WIDEST: usize = 32;
 
 /// Images of a group, a power of two, for at most `parts` groups (and [`GROUPS`]) of `n` images.
 pub(crate) fn group_of_images(n: usize, parts: usize) -> usize {
@@ -40,6 +46,8 @@ struct Place {
     block: usize,
     d_at: usize,
     cols: usize,
+    /// True for the first of the block.
+    first: bool,
     /// First value of the gradient.
     g_at: usize,
     /// First kernel row, and kernel rows.
@@ -52,10 +60,12 @@ struct Place {
 #[derive(Debug, Clone)]
 pub(crate) struct GradientPlan {
     places: Vec<Place>,
-    /// Groups of images, each with a gradient of its own.
+    /// Groups of images or of rows, each with a gradient of its own.
     pub(crate) groups: usize,
     /// Images of a group, a power of two.
     pub(crate) group: usize,
+    /// Groups of rows of an image; 1 if a group has several images.
+    splits: usize,
     chunks: usize,
     images: usize,
     window: Window,
@@ -130,6 +140,7 @@ impl GradientPlan {
                                 block: group * blocks + b,
                                 d_at,
                                 cols,
+                                first: part == 0 && row == 0 && i == 0,
                                 g_at: base + (row * kw * cg + part * cg + from) * width.block,
                                 row,
                                 lines: lines_at_once.min(kh - row),
@@ -141,27 +152,30 @@ impl GradientPlan {
             }
         }
 
-        // Every chunk of tiles reads the inputs again, every group of images writes all sums, which are then read and added.
+        // Every chunk of tiles reads the inputs again, every group writes all sums, which are then read and added.
         let again = n * h * w * c;
         let bands = (n * oh * ow).div_ceil(pixels);
-        let cost = |group: usize| {
-            let groups = n.div_ceil(group).max(1);
+        let cost = |(group, splits): (usize, usize)| {
+            let groups = n.div_ceil(group).max(1) * splits;
             let chunks = ITEMS.div_ceil(groups).min(places.len());
             let overflows = len * size_of::<T>() / chunks.max(1) > SUMS_BYTES;
             let parts = if groups * len * size_of::<T>() > PARTS_BYTES && groups > 1 { 12 * groups * len } else { 0 };
             chunks * again + parts + if overflows { 2 * bands * len } else { 0 }
         };
         let smallest = group_of_images(n, GROUPS);
-        let sizes = std::iter::successors(Some(smallest), |g| (*g < n).then_some(2 * g));
-        let group = sizes.min_by_key(|g| cost(*g)).unwrap_or(smallest);
-        let image_groups = n.div_ceil(group).max(1);
-        let chunks = ITEMS.div_ceil(image_groups).min(places.len().max(1));
+        let sizes = std::iter::successors(Some(smallest), |g| (*g < n).then_some(2 * g)).map(|g| (g, 1));
+        let most_splits = if smallest == 1 { (GROUPS / n.max(1)).min(oh).min(oh * ow / GROUP_PIXELS) } else { 1 };
+        let splits = std::iter::successors(Some(2), |s| Some(2 * s)).take_while(|s| *s <= most_splits).map(|s| (1, s));
+        let (group, splits) = sizes.chain(splits).min_by_key(|cut| cost(*cut)).unwrap_or((smallest, 1));
+        let all_groups = n.div_ceil(group).max(1) * splits;
+        let chunks = ITEMS.div_ceil(all_groups).min(places.len().max(1));
         let served = (kh * kw * cg).min(places.len() * width.grad_values(1) / chunks);
         let packed = [kh, kw] != [1, 1] && served >= WORTH_A_COPY && (k > width.block || (pads && band[0] > 1));
         GradientPlan {
             places,
-            groups: image_groups,
+            groups: all_groups,
             group,
+            splits,
             chunks,
             images: n,
             window: *window,
@@ -189,15 +203,26 @@ impl GradientPlan {
         self.groups * self.chunks
     }
 
-    /// Computes item `item` into `g`, `groups` gradients of `len` values. With one group and `add`, adds to what is there.
+    /// Computes item `item` into `g`, `groups` gradients of `len` values. With one group and `add`, adds to what is there. Sums the
+    /// output gradients into `bias`, `groups` rows of all outputs, unless that is null.
     ///
     /// # Safety
-    /// `x`, `d` and `g` must be the whole tensors of the plan; items write disjoint parts of `g`.
-    pub(crate) unsafe fn run<T: Float>(&self, kernels: &Kernels<T>, item: usize, x: *const T, d: *const T, g: *mut T, add: bool) {
+    /// `x`, `d`, `g` and `bias` must be the whole tensors of the plan; items write disjoint parts of `g` and `bias`.
+    pub(crate) unsafe fn run<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        item: usize,
+        [x, d]: [*const T; 2],
+        g: *mut T,
+        add: bool,
+        bias: *mut T,
+    ) {
         let (group, chunk) = (item / self.chunks, item % self.chunks);
         let part = |i: usize, n: usize, of: usize| i * n / of..(i + 1) * n / of;
         let places = &self.places[part(chunk, self.places.len(), self.chunks)];
-        let images = group * self.group..((group + 1) * self.group).min(self.images);
+        let (first_image, split) = (group / self.splits * self.group, group % self.splits);
+        let images = first_image..(first_image + self.group).min(self.images);
+        let out_rows = part(split, self.full[0], self.splits);
         // Places lie block by block.
         let blocks = places.first().map_or(0, |p| p.block)..places.last().map_or(0, |p| p.block + 1);
         let [ni, nr] = self.band;
@@ -205,12 +230,13 @@ impl GradientPlan {
         let x_len = self.copied.map_or(0, |[width, pitch]| ni * self.local_rows(nr) * width * pitch);
         let d_len = if self.packed { blocks.len() * pixels * self.block } else { 0 };
         let mut x_at = Vec::with_capacity(pixels);
-        let (mut first, mut offsets_of) = (!add, [0, 0]);
+        let bias = if bias.is_null() { bias } else { bias.wrapping_add(group * self.full[2]) };
+        let (mut first, mut first_band, mut offsets_of) = (!add, true, [0, 0]);
         with_scratch(x_len.next_multiple_of(16) + d_len, |scratch: &mut [T]| {
             let (x_local, d_local) = scratch.split_at_mut(x_len.next_multiple_of(16));
             for image in images.clone().step_by(ni) {
-                for row in (0..self.full[0]).step_by(nr) {
-                    let band = Band { image, images: ni.min(images.end - image), row, rows: nr.min(self.full[0] - row) };
+                for row in out_rows.clone().step_by(nr) {
+                    let band = Band { image, images: ni.min(images.end - image), row, rows: nr.min(out_rows.end - row) };
                     if offsets_of != [band.images, band.rows] {
                         offsets_of = [band.images, band.rows];
                         self.offsets(&band, &mut x_at);
@@ -229,9 +255,12 @@ impl GradientPlan {
                         }
                         let d =
                             if self.packed { d_local.as_ptr() } else { d.add((image * self.full[0] + row) * self.full[1] * self.full[2]) };
+                        if !bias.is_null() {
+                            self.sum_outputs(kernels, places, blocks.start, x_at.len(), d, bias, !first_band);
+                        }
                         self.sum(kernels, &band, places, blocks.start, x, &x_at, d, g.add(group * self.len), !first);
                     }
-                    first = false;
+                    (first, first_band) = (false, false);
                 }
             }
         });
@@ -325,7 +354,39 @@ impl GradientPlan {
         from * row_pixels..end.saturating_sub(band.row).clamp(from, band.rows) * row_pixels
     }
 
+    /// Where the gradients of a place's outputs begin in a band, and from a pixel to the next.
+    fn outputs_of(&self, p: &Place, first_block: usize, pixels: usize) -> (usize, usize) {
+        if self.packed { ((p.block - first_block) * pixels * self.block, self.block) } else { (p.d_at, self.full[2]) }
+    }
+
+    /// Adds the output gradients of a band to those of the bias, or stores them: of the blocks that begin among these places.
+    unsafe fn sum_outputs<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        places: &[Place],
+        first_block: usize,
+        pixels: usize,
+        d: *const T,
+        bias: *mut T,
+        add: bool,
+    ) {
+        let mut sums = [T::zero(); WIDEST];
+        for p in places.iter().filter(|p| p.first) {
+            let (at, stride) = self.outputs_of(p, first_block, pixels);
+            // SAFETY: the outputs of the block at every pixel of the band, and their biases.
+            unsafe {
+                kernels.column_sum_at(d.add(at), pixels, stride, &mut sums[..p.cols]);
+                for (i, sum) in sums[..p.cols].iter().enumerate() {
+                    let to = bias.add(p.d_at + i);
+                    *to = if add { *to + *sum } else { *sum };
+                }
+            }
+        }
+    }
+
     /// Adds the sums of a band to the gradient, or stores them.
+    ///
+    /// While a tile of images that are read in place is computed, what it will need of the next band is fetched.
     unsafe fn sum<T: Float>(
         &self,
         kernels: &Kernels<T>,
@@ -339,13 +400,16 @@ impl GradientPlan {
         add: bool,
     ) {
         let width = kernels.width(self.outputs);
+        let next = match (self.copied.is_some() || self.packed, self.full[0] == band.rows) {
+            (true, _) => None,
+            (false, true) => Some(band.images * self.image[0]),
+            (false, false) => Some(band.rows * self.window.stride[0]),
+        };
+        let next = next.map(|rows| [rows * self.image[1] * self.image[2], x_at.len() * self.full[2]]);
         let line = self.window.dilation[0] * self.copied.map_or(self.image[1] * self.image[2], |[width, pitch]| width * pitch);
-        for p in places {
-            let (d_block, d_stride, cols) = if self.packed {
-                ((p.block - first_block) * x_at.len() * self.block, self.block, self.block)
-            } else {
-                (p.d_at, self.full[2], p.cols)
-            };
+        for (i, p) in places.iter().enumerate() {
+            let (d_block, d_stride) = self.outputs_of(p, first_block, x_at.len());
+            let cols = if self.packed { self.block } else { p.cols };
             let seen = self.seen(band, p);
             // SAFETY: the offsets of the plan lie inside the band, the place inside the gradient.
             unsafe {
@@ -355,6 +419,10 @@ impl GradientPlan {
                     x_at: &x_at[seen.clone()],
                     d: d.add(d_block + seen.start * d_stride),
                     d_stride,
+                    x_later: x.wrapping_add(p.x_at + next.map_or(0, |n| n[0])),
+                    // A block of outputs is two lines at most.
+                    d_later: d.wrapping_add(d_block + next.map_or(0, |n| n[1] + i % 2 * (self.block / 2))),
+                    d_later_stride: d_stride,
                     cols,
                     g: g.add(p.g_at),
                     g_line: self.g_line,

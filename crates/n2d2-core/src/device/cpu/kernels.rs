@@ -71,6 +71,11 @@ pub(crate) struct GradTile<'a, T> {
     pub(crate) d: *const T,
     /// From a pixel to the next.
     pub(crate) d_stride: usize,
+    /// Inputs of the first pixel, and output gradients and their distance from pixel to pixel, that will be needed later: for as
+    /// many pixels. Any addresses will do.
+    pub(crate) x_later: *const T,
+    pub(crate) d_later: *const T,
+    pub(crate) d_later_stride: usize,
     /// Outputs that exist, at most the block; the others get zero.
     pub(crate) cols: usize,
     /// Gradient of the first value: `[line][value][block]`.
@@ -278,8 +283,17 @@ impl<T: Float> Kernels<T> {
     pub(crate) fn column_sum(&self, d: &[T], stride: usize, cols: usize, out: &mut [T]) {
         let pixels = d.len() / stride;
         assert!(out.len() >= cols && cols <= stride);
-        // SAFETY: reads `cols <= stride` elements of each of `pixels` rows inside `d`, writes `cols` elements of `out`.
-        unsafe { (self.column_sum)(d.as_ptr(), pixels, stride, cols, out.as_mut_ptr()) };
+        // SAFETY: reads `cols <= stride` elements of each of `pixels` rows inside `d`.
+        unsafe { self.column_sum_at(d.as_ptr(), pixels, stride, &mut out[..cols]) };
+    }
+
+    /// The same over `pixels` pixels from `d` on, for as many columns as `out` has.
+    ///
+    /// # Safety
+    /// These values must be there.
+    pub(crate) unsafe fn column_sum_at(&self, d: *const T, pixels: usize, stride: usize, out: &mut [T]) {
+        // SAFETY: the caller's promise, and `out` for what is written.
+        unsafe { (self.column_sum)(d, pixels, stride, out.len(), out.as_mut_ptr()) };
     }
 }
 
@@ -428,9 +442,15 @@ unsafe fn grad_sum<S: Simd, const LINES: usize, const VALUES: usize, const NV: u
 ) {
     // SAFETY: the caller gives valid pointers, on a processor with the instruction set.
     unsafe {
-        let mut d = t.d;
+        let (mut d, mut d_later) = (t.d, t.d_later);
         for at in t.x_at {
             let x = t.x.add(*at);
+            // A tile of few products has no time for it.
+            if NV * S::LANES >= 16 {
+                S::fetch_for_later(t.x_later.wrapping_add(*at));
+                S::fetch_for_later(d_later);
+                d_later = d_later.wrapping_add(t.d_later_stride);
+            }
             let mut dv = [S::splat(S::T::default()); NV];
             for v in 0..NV {
                 let p = d.add(v * S::LANES);

@@ -43,6 +43,9 @@ pub(crate) trait Simd {
     /// The same for reading.
     #[inline(always)]
     unsafe fn fetch_to_read(_p: *const Self::T) {}
+    /// Asks for the cache line at `p` to come to the second-level cache, which will be read later.
+    #[inline(always)]
+    unsafe fn fetch_for_later(_p: *const Self::T) {}
     /// The sum of all lanes, in a fixed order.
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> Self::T {
@@ -272,6 +275,11 @@ mod x86 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
         }
         #[inline(always)]
+        unsafe fn fetch_for_later(p: *const f32) {
+            // SAFETY: a hint, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) };
+        }
+        #[inline(always)]
         unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
             // SAFETY: eight rows of eight values on both sides, the caller's promise.
             unsafe {
@@ -388,6 +396,11 @@ mod x86 {
         unsafe fn fetch_to_read(p: *const f32) {
             // SAFETY: a hint, whatever the address.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
+        }
+        #[inline(always)]
+        unsafe fn fetch_for_later(p: *const f32) {
+            // SAFETY: a hint, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) };
         }
         #[inline(always)]
         unsafe fn sum(v: __m512) -> f32 {
