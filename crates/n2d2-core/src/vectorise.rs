@@ -29,6 +29,45 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
+/// Defines functions of a struct of arguments, each with a version for every instruction set of a body that is generic over
+/// [`Simd`](crate::device::cpu::Simd): `fn name(Arguments) = body;` calls `body::<S>(&Arguments<S::T>)`.
+macro_rules! for_each_isa {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident($arguments:ident) = $body:ident;)*) => {$(
+        $(#[$meta])*
+        $vis unsafe fn $name<T: crate::tensor::Float>(isa: crate::device::cpu::Isa, t: &$arguments<T>) {
+            #[cfg(target_arch = "x86_64")]
+            if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
+                use crate::device::cpu::{Avx2, Avx512, Isa};
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn avx2(t: &$arguments<f32>) {
+                    // SAFETY: the caller's promise.
+                    unsafe { $body::<Avx2>(t) }
+                }
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
+                unsafe fn avx512(t: &$arguments<f32>) {
+                    // SAFETY: the caller's promise.
+                    unsafe { $body::<Avx512>(t) }
+                }
+                // SAFETY: T is f32.
+                let t = unsafe { &*std::ptr::from_ref(t).cast::<$arguments<f32>>() };
+                if isa == Isa::Avx512 {
+                    // SAFETY: the caller's promise, and the processor has what `isa` names.
+                    return unsafe { avx512(t) };
+                }
+                if isa == Isa::Avx2 {
+                    // SAFETY: as above.
+                    return unsafe { avx2(t) };
+                }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = isa;
+            // SAFETY: the caller's promise.
+            unsafe { $body::<crate::device::cpu::Portable<T, 8>>(t) }
+        }
+    )*};
+}
+pub(crate) use for_each_isa;
+
 /// One, which the compiler does not know to be one. A value stored where it came from, or zero instead, is compiled to a
 /// masked store, which costs some 40 micro-operations on AMD processors; a product with this, which has the same bits, is
 /// stored as a whole.

@@ -18,18 +18,24 @@
 use super::{Affine, Cell, Fold, Frame, Param, ParamLayout, Phase, Statistics};
 use crate::activation::ActivationFn;
 use crate::config::Config;
-use crate::device::cpu::with_scratch;
+use crate::device::cpu::columns::{self, GradientSums, InputGradient, Moments, Normalise};
+use crate::device::cpu::{isa, with_scratch};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, Tensor, dims4};
-use crate::vectorise::{opaque_one, vectorised};
+use crate::vectorise::vectorised;
 use std::ops::Range;
 
 /// Elements of a part, at least.
-const PART: usize = 16 * 1024;
+const PART: usize = 32 * 1024;
 /// Parts at most, if there are not more images; beyond, they grow.
 const PARTS: usize = 64;
-/// Elements of a block of a part: what a pass reads again comes from the first cache.
-const ROWS: usize = 4096;
+/// Elements of a block of a part, about, where an activation takes a pass of its own.
+const BLOCK: usize = 4096;
+/// Rows that a strip of channels goes down at once: of more, the error of the sums would grow.
+const ROWS: usize = 128;
+/// Of so many rows of a part, one goes into the shift of its sums; but so many at least.
+const SHIFT_SHARE: usize = 16;
+const SHIFT_ROWS: usize = 4;
 /// Values that the vectors of coefficients are repeated to, so that few channels fill a vector too.
 const PERIOD: usize = 64;
 /// What `epsilon = 0` stands for.
@@ -113,9 +119,13 @@ impl Cut {
         self.channels * PERIOD.div_ceil(self.channels)
     }
 
-    /// Elements of a block of a part: some rows of a period that stay in the first cache.
-    fn rows_len(&self) -> usize {
-        (ROWS / self.period() / 4).max(2) * 4 * self.period()
+    /// The matrices that a part of `len` elements is: rows of a period, and the rest as a row. As number of rows, their
+    /// length, and where they begin.
+    fn matrices(&self, len: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let period = self.period();
+        let (rows, rest) = (len / period, len % period);
+        let blocks = (0..rows).step_by(ROWS).map(move |row| (ROWS.min(rows - row), period, row * period));
+        blocks.chain((rest > 0).then_some((1, rest, rows * period)))
     }
 
     fn phase(&self, elements: usize) -> Phase {
@@ -141,122 +151,31 @@ fn fold<T: Float>(repeated: &[T], row: &mut [T]) {
     }
 }
 
-/// Four rows of `n` values.
-#[inline(always)]
-fn rows<T>(x: &[T], n: usize) -> [&[T]; 4] {
-    let ((a, b), (c, d)) = (x[..2 * n].split_at(n), x[2 * n..4 * n].split_at(n));
-    [a, b, &c[..n], &d[..n]]
-}
-
-/// Four rows of `n` values.
-#[inline(always)]
-fn rows_mut<T>(x: &mut [T], n: usize) -> [&mut [T]; 4] {
-    let (ab, cd) = x[..4 * n].split_at_mut(2 * n);
-    let ((a, b), (c, d)) = (ab.split_at_mut(n), cd.split_at_mut(n));
-    [a, &mut b[..n], c, &mut d[..n]]
-}
-
-// Rows of a period, four at a time: each coefficient and each sum is loaded once for four values.
 vectorised! {
-    fn add<T: Float>(x: &[T], sums: &mut [T]) {
-        let n = sums.len();
-        let mut fours = x.chunks_exact(4 * n);
-        for four in &mut fours {
-            let [a, b, c, d] = rows(four, n);
-            for i in 0..n {
-                sums[i] += (a[i] + b[i]) + (c[i] + d[i]);
-            }
-        }
-        for x in fours.remainder().chunks(n) {
-            for (s, x) in sums.iter_mut().zip(x) {
-                *s += *x;
-            }
+    /// From the sums of a part about its shifts to its means, and sums of the squares of distances to them.
+    fn about_means<T: Float>(count: T, shifts: &[T], sums: &[T], squares: &[T], means: &mut [T], of_means: &mut [T]) {
+        for ((((m, q), shift), sum), square) in means.iter_mut().zip(of_means).zip(shifts).zip(sums).zip(squares) {
+            let apart = *sum / count;
+            *m = *shift + apart;
+            let v = *square - *sum * apart;
+            // What is not a number stays that.
+            *q = if v < T::zero() { T::zero() } else { v };
         }
     }
 
-    fn add_squares<T: Float>(x: &[T], means: &[T], sums: &mut [T]) {
-        let n = sums.len();
-        let means = &means[..n];
-        let mut fours = x.chunks_exact(4 * n);
-        for four in &mut fours {
-            let rows = rows(four, n);
-            for i in 0..n {
-                let [a, b, c, d] = [rows[0][i] - means[i], rows[1][i] - means[i], rows[2][i] - means[i], rows[3][i] - means[i]];
-                sums[i] += (a * a + b * b) + (c * c + d * d);
-            }
-        }
-        for x in fours.remainder().chunks(n) {
-            for ((s, x), m) in sums.iter_mut().zip(x).zip(means) {
-                let v = *x - *m;
-                *s += v * v;
-            }
-        }
-    }
-
-    /// Joins the statistics of `count` values and of `more`: means, and sums of the squares of distances to them.
-    fn merge<T: Float>(count: f64, more: f64, means: [&mut [T]; 2], squares: [&mut [T]; 2]) {
-        let (share, weight) = (T::of(more / (count + more)), T::of(count * more / (count + more)));
-        let ([mean, part], [square, part_square]) = (means, squares);
-        for (((m, p), s), q) in mean.iter_mut().zip(part).zip(square).zip(part_square) {
-            let apart = *p - *m;
+    /// Joins the statistics of `count` values with those of a part of `more`: means, and sums of squares about them.
+    fn join<T: Float>(count: f64, more: f64, part: [&[T]; 2], means: &mut [f64], squares: &mut [f64]) {
+        let (share, weight) = (more / (count + more), count * more / (count + more));
+        for (((m, s), p), q) in means.iter_mut().zip(squares).zip(part[0]).zip(part[1]) {
+            let apart = p.as_f64() - *m;
             *m += apart * share;
-            *s += *q + apart * apart * weight;
+            *s += q.as_f64() + apart * apart * weight;
         }
     }
 
-    fn add_products<T: Float>(x: &[T], means: &[T], gy: &[T], sums: &mut [T], products: &mut [T]) {
-        let n = means.len();
-        let (sums, products) = (&mut sums[..n], &mut products[..n]);
-        let (mut xs, mut ds) = (x.chunks_exact(4 * n), gy.chunks_exact(4 * n));
-        for (x, d) in (&mut xs).zip(&mut ds) {
-            let (x, d) = (rows(x, n), rows(d, n));
-            for i in 0..n {
-                let m = means[i];
-                sums[i] += (d[0][i] + d[1][i]) + (d[2][i] + d[3][i]);
-                products[i] +=
-                    (d[0][i] * (x[0][i] - m) + d[1][i] * (x[1][i] - m)) + (d[2][i] * (x[2][i] - m) + d[3][i] * (x[3][i] - m));
-            }
-        }
-        for (x, d) in xs.remainder().chunks(n).zip(ds.remainder().chunks(n)) {
-            for ((((s, p), x), m), d) in sums.iter_mut().zip(products.iter_mut()).zip(x).zip(means).zip(d) {
-                *s += *d;
-                *p += *d * (*x - *m);
-            }
-        }
-    }
-
-    /// Clears the gradient where the rectified output was not positive. The output is computed once more, to the same bits,
-    /// which is faster than reading it.
-    fn rectify<T: Float>(x: &[T], coefficients: [&[T]; 3], gy: &mut [T]) {
-        let [means, factors, biases] = coefficients;
-        let (n, one) = (means.len(), opaque_one::<T>());
-        for (x, gy) in x.chunks(n).zip(gy.chunks_mut(n)) {
-            for ((((d, x), m), a), b) in gy.iter_mut().zip(x).zip(means).zip(factors).zip(biases) {
-                *d = if (*x - *m) * *a + *b > T::zero() { *d * one } else { T::zero() };
-            }
-        }
-    }
-
-    /// `y = (x - mean) * factor + bias`, and at least `least`; what is not a number stays that.
-    fn normalise<T: Float>(x: &[T], coefficients: [&[T]; 3], least: T, y: &mut [T]) {
-        let n = coefficients[0].len();
-        let [means, factors, biases] = [&coefficients[0][..n], &coefficients[1][..n], &coefficients[2][..n]];
-        let (mut xs, mut ys) = (x.chunks_exact(4 * n), y.chunks_exact_mut(4 * n));
-        for (x, y) in (&mut xs).zip(&mut ys) {
-            let (x, y) = (rows(x, n), rows_mut(y, n));
-            for i in 0..n {
-                let (m, a, b) = (means[i], factors[i], biases[i]);
-                for r in 0..4 {
-                    let v = (x[r][i] - m) * a + b;
-                    y[r][i] = if v < least { least } else { v };
-                }
-            }
-        }
-        for (x, y) in xs.remainder().chunks(n).zip(ys.into_remainder().chunks_mut(n)) {
-            for ((((y, x), m), a), b) in y.iter_mut().zip(x).zip(means).zip(factors).zip(biases) {
-                let v = (*x - *m) * *a + *b;
-                *y = if v < least { least } else { v };
-            }
+    fn add_wide<T: Float>(part: &[T], sums: &mut [f64]) {
+        for (s, v) in sums.iter_mut().zip(part) {
+            *s += v.as_f64();
         }
     }
 
@@ -264,27 +183,6 @@ vectorised! {
         for (gy, gx) in gy.chunks(factors.len()).zip(gx.chunks_mut(factors.len())) {
             for ((gx, d), a) in gx.iter_mut().zip(gy).zip(factors) {
                 *gx = *d * *a;
-            }
-        }
-    }
-
-    fn batch_gradient<T: Float>(x: &[T], means: &[T], factors: [&[T]; 3], gy: &[T], gx: &mut [T]) {
-        let n = means.len();
-        let [scale, sums, products] = [&factors[0][..n], &factors[1][..n], &factors[2][..n]];
-        let (mut xs, mut ds, mut gs) = (x.chunks_exact(4 * n), gy.chunks_exact(4 * n), gx.chunks_exact_mut(4 * n));
-        for ((x, d), g) in (&mut xs).zip(&mut ds).zip(&mut gs) {
-            let (x, d, g) = (rows(x, n), rows(d, n), rows_mut(g, n));
-            for i in 0..n {
-                let (m, a, s, p) = (means[i], scale[i], sums[i], products[i]);
-                for r in 0..4 {
-                    g[r][i] = a * (d[r][i] - s - (x[r][i] - m) * p);
-                }
-            }
-        }
-        for ((x, gy), gx) in xs.remainder().chunks(n).zip(ds.remainder().chunks(n)).zip(gs.into_remainder().chunks_mut(n)) {
-            let rows = gx.iter_mut().zip(gy).zip(x).zip(means).zip(scale).zip(sums).zip(products);
-            for ((((((gx, d), x), m), a), s), p) in rows {
-                *gx = *a * (*d - *s - (*x - *m) * *p);
             }
         }
     }
@@ -358,33 +256,44 @@ impl<T: Float> BatchNorm2d<T> {
     }
 
     /// Computes the statistics of a part: means, and sums of the squares of distances to them.
+    ///
+    /// One sweep sums up distances to a shift, and their squares. The shift is the mean of the first rows, at least one of
+    /// [`SHIFT_SHARE`]: the variance of the part is then at least that share of the squared distance from its mean to the
+    /// shift, so that what cancels is of the order of what is left.
     fn statistics_of(&self, part: usize, x: &[T], cut: &Cut) {
         let (c, period) = (self.channels, cut.period());
-        let (means, squares) = self.rows_mut(part);
-        with_scratch(2 * (period + c), |scratch: &mut [T]| {
-            let (repeated, rest) = scratch.split_at_mut(period);
-            let (sums, rest) = rest.split_at_mut(period);
-            let (mean, square) = rest.split_at_mut(c);
-            for (i, block) in x.chunks(cut.rows_len()).enumerate() {
-                let n = T::of((block.len() / c) as f64);
-                sums.fill(T::zero());
-                add(block, sums);
-                fold(sums, mean);
-                for m in mean.iter_mut() {
-                    *m = *m / n;
-                }
-                repeat(mean, repeated);
-                sums.fill(T::zero());
-                add_squares(block, repeated, sums);
-                fold(sums, square);
-                if i == 0 {
-                    means.copy_from_slice(mean);
-                    squares.copy_from_slice(square);
-                } else {
-                    let before = (i * cut.rows_len() / c) as f64;
-                    merge(before, (block.len() / c) as f64, [means, mean], [squares, square]);
-                }
+        let (means, of_means) = self.rows_mut(part);
+        with_scratch(3 * period + 3 * c, |scratch: &mut [T]| {
+            let (repeated, rest) = scratch.split_at_mut(3 * period);
+            let (shifts, rest_of_rows) = repeated.split_at_mut(period);
+            let (sums, squares) = rest_of_rows.split_at_mut(period);
+            let (shift, folded) = rest.split_at_mut(c);
+            let (sum, square) = folded.split_at_mut(c);
+            let add = |rows: usize, channels: usize, from: usize, shifts: &[T], sums: &mut [T], squares: &mut [T]| {
+                let x = x[from..from + rows * channels].as_ptr();
+                let (shifts, sums, squares) = (shifts.as_ptr(), sums.as_mut_ptr(), squares.as_mut_ptr());
+                // SAFETY: rows of a period or less, as long as the shifts and the sums.
+                unsafe { columns::moments(isa(), &Moments { x, rows, channels, shifts, sums, squares }) };
+            };
+            shifts.fill(T::zero());
+            sums.fill(T::zero());
+            let rows = x.len() / period;
+            let (first, len) = if rows > 0 { ((rows / SHIFT_SHARE).max(SHIFT_ROWS).min(rows), period) } else { (1, x.len()) };
+            add(first, len, 0, shifts, sums, squares);
+            fold(sums, shift);
+            let pixels = T::of((first * len / c) as f64);
+            for v in shift.iter_mut() {
+                *v = *v / pixels;
             }
+            repeat(shift, shifts);
+            sums.fill(T::zero());
+            squares.fill(T::zero());
+            for (rows, channels, from) in cut.matrices(x.len()) {
+                add(rows, channels, from, shifts, sums, squares);
+            }
+            fold(sums, sum);
+            fold(squares, square);
+            about_means(T::of((x.len() / c) as f64), shift, sum, square, means, of_means);
         });
     }
 
@@ -400,12 +309,7 @@ impl<T: Float> BatchNorm2d<T> {
         for part in 0..cut.parts() {
             let (part_means, part_squares) = self.rows(part);
             let n = cut.pixels_of(part).len() as f64;
-            let (share, weight) = (n / (count + n), n * count / (count + n));
-            for (((m, s), p), q) in means.iter_mut().zip(&mut squares).zip(part_means).zip(part_squares) {
-                let apart = p.as_f64() - *m;
-                *m += apart * share;
-                *s += q.as_f64() + apart * apart * weight;
-            }
+            join(count, n, [part_means, part_squares], &mut means, &mut squares);
             count += n;
         }
         for (param, batch, divisor) in [(MEANS, &means, 1.0), (VARIANCES, &squares, (count - 1.0).max(1.0))] {
@@ -464,10 +368,8 @@ impl<T: Float> BatchNorm2d<T> {
         }
         for part in 0..cut.parts() {
             let (s, p) = self.rows(part);
-            for (((sum, product), s), p) in sums.iter_mut().zip(&mut products).zip(s).zip(p) {
-                *sum += s.as_f64();
-                *product += p.as_f64();
-            }
+            add_wide(s, &mut sums);
+            add_wide(p, &mut products);
         }
         let mut coefficients = std::mem::take(&mut self.coefficients);
         let inverses = self.saved(f).1;
@@ -498,33 +400,36 @@ impl<T: Float> BatchNorm2d<T> {
     /// The sums of a part for the gradients; what arrives goes back through the activation first.
     fn gradient_of(&self, part: usize, f: &Frame<'_, T>, cut: &Cut) {
         let (start, len) = cut.part(part);
-        let (c, period) = (self.channels, cut.period());
+        let period = cut.period();
         let [means, factors, biases, ..] = &self.coefficients;
         let (sums, products) = self.rows_mut(part);
-        let relu = f.activation.is_some_and(ActivationFn::is_relu);
+        let rectified = f.activation.is_some_and(ActivationFn::is_relu);
         with_scratch(2 * period, |scratch: &mut [T]| {
             scratch.fill(T::zero());
             let (s, p) = scratch.split_at_mut(period);
-            let mut from = start;
-            while from < start + len {
-                let n = cut.rows_len().min(start + len - from);
+            // In blocks, so that what another activation has changed is still in a cache; of rows that are summed up together,
+            // so that the sums are the same without one.
+            let block = if f.activation.is_some() && !rectified { ROWS * period } else { len };
+            for from in (start..start + len).step_by(block) {
+                let n = block.min(start + len - from);
+                if !rectified {
+                    // SAFETY: items are disjoint, and each element is met once.
+                    unsafe { f.deactivated(from, n) };
+                }
                 let x = f.inputs[0].part(from, n);
-                // SAFETY: items are disjoint, and each element is met once.
-                let gy = unsafe {
-                    if relu {
-                        rectify(x, [means, factors, biases], f.gy().part_mut(from, n));
-                        f.gy().part(from, n)
-                    } else {
-                        f.deactivated(from, n)
-                    }
-                };
-                add_products(x, means, gy, s, p);
-                from += n;
+                // SAFETY: items are disjoint.
+                let gy = unsafe { f.gy().part_mut(from, n) };
+                for (rows, channels, at) in cut.matrices(n) {
+                    let (x, d) = (x[at..].as_ptr(), gy[at..].as_mut_ptr());
+                    let coefficients = [means.as_ptr(), factors.as_ptr(), biases.as_ptr()];
+                    let (sums, products) = (s.as_mut_ptr(), p.as_mut_ptr());
+                    // SAFETY: rows of a period or less, as long as the coefficients and the sums.
+                    unsafe { columns::gradient_sums(isa(), &GradientSums { x, d, rows, channels, coefficients, rectified, sums, products }) };
+                }
             }
             fold(s, sums);
             fold(p, products);
         });
-        debug_assert_eq!(sums.len(), c);
     }
 }
 
@@ -578,14 +483,21 @@ impl<T: Float> Cell<T> for BatchNorm2d<T> {
         let [means, factors, biases, ..] = &self.coefficients;
         let relu = f.activation.is_some_and(ActivationFn::is_relu);
         let least = if relu { T::zero() } else { T::neg_infinity() };
+        let activation = f.activation.filter(|_| !relu);
         // In blocks, so that another activation finds its values in the first cache.
-        let blocks = (start..start + len).step_by(cut.rows_len());
-        for from in blocks {
-            let n = cut.rows_len().min(start + len - from);
+        let block = if activation.is_some() { BLOCK.next_multiple_of(cut.period()) } else { len };
+        for from in (start..start + len).step_by(block) {
+            let n = block.min(start + len - from);
+            let x = f.inputs[0].part(from, n);
             // SAFETY: items are disjoint.
             let y = unsafe { f.output.part_mut(from, n) };
-            normalise(f.inputs[0].part(from, n), [means, factors, biases], least, y);
-            if let Some(activation) = f.activation.filter(|_| !relu) {
+            for (rows, channels, at) in cut.matrices(n) {
+                let (x, y) = (x[at..].as_ptr(), y[at..].as_mut_ptr());
+                let coefficients = [means.as_ptr(), factors.as_ptr(), biases.as_ptr()];
+                // SAFETY: rows of a period or less, as long as the coefficients.
+                unsafe { columns::normalise(isa(), &Normalise { x, rows, channels, coefficients, least, y }) };
+            }
+            if let Some(activation) = activation {
                 activation.forward(y);
             }
         }
@@ -620,10 +532,14 @@ impl<T: Float> Cell<T> for BatchNorm2d<T> {
         // SAFETY: items are disjoint.
         let gx = unsafe { gx.part_mut(start, len) };
         let [means, scale, _, sums, products] = &self.coefficients;
-        if self.uses_batch(f) {
-            batch_gradient(x, means, [scale, sums, products], gy, gx);
-        } else {
-            affine_gradient(scale, gy, gx);
+        if !self.uses_batch(f) {
+            return affine_gradient(scale, gy, gx);
+        }
+        for (rows, channels, at) in cut.matrices(len) {
+            let (x, d, gx) = (x[at..].as_ptr(), gy[at..].as_ptr(), gx[at..].as_mut_ptr());
+            let coefficients = [means.as_ptr(), scale.as_ptr(), sums.as_ptr(), products.as_ptr()];
+            // SAFETY: rows of a period or less, as long as the coefficients.
+            unsafe { columns::input_gradient(isa(), &InputGradient { x, d, rows, channels, coefficients, gx }) };
         }
     }
 

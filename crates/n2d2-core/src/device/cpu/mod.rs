@@ -1,5 +1,6 @@
 //! The processor as a device: a small thread pool and the microkernels for the instruction set found at start-up.
 
+pub(crate) mod columns;
 mod cut;
 pub(crate) mod depthwise;
 mod direct;
@@ -33,6 +34,9 @@ pub use peak::{Peak, Triad};
 pub(crate) use pool::parallel_parts;
 pub use pool::{parallel_for, set_threads, threads};
 pub(crate) use row::Row;
+pub(crate) use simd::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use simd::{Avx2, Avx512};
 pub use winners::Winners;
 pub use winograd::{Variant, Winograd, WinogradJob, wins};
 
