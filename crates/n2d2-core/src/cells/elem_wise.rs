@@ -15,6 +15,7 @@
 //! Shapes: any number of `[n, c, h, w]` to the same. Source: ONNX `Sum`, `Mul`, `Max`. Not supported: broadcasting.
 
 use super::{Cell, Fold, Frame, Inputs, Parts, Phase};
+use crate::activation::ActivationFn;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape};
@@ -110,6 +111,9 @@ impl<T: Float> ElemWise<T> {
         let part = |k: usize| f.inputs[k].part(start, len);
         let mut k = 0;
         if self.is_plain_sum() && f.inputs.len() > 1 {
+            if f.inputs.len() == 2 && f.activation.is_some_and(ActivationFn::is_relu) {
+                return rectified_sum_of_two(part(0), part(1), y);
+            }
             plain_sum_of_two(part(0), part(1), y);
             k = 2;
         } else if self.operation == Operation::Sum && !self.by_channel() && f.inputs.len() > 1 {
@@ -180,6 +184,14 @@ vectorised! {
     fn plain_sum_of_two<T: Float>(a: &[T], b: &[T], y: &mut [T]) {
         for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
             *y = *a + *b;
+        }
+    }
+
+    /// As the rectifier does it: what is not a number stays that.
+    fn rectified_sum_of_two<T: Float>(a: &[T], b: &[T], y: &mut [T]) {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            let sum = *a + *b;
+            *y = if sum < T::zero() { T::zero() } else { sum };
         }
     }
 

@@ -22,8 +22,11 @@ mod lanes;
 use super::{Cell, Frame, Phase};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::device::cpu::with_scratch;
 use crate::tensor::{Float, Shape, dims4};
+use crate::vectorise::vectorised;
 use joint::Mapping;
+use kernels::{Gather, Windows};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -54,9 +57,26 @@ impl Geometry {
         self.kernel[0] * self.kernel[1]
     }
 
+    /// The outputs along an axis whose windows lie inside the image.
+    fn inside(&self, axis: usize) -> Range<usize> {
+        let (k, s, p) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+        let end = (self.input[axis] + p).checked_sub(k).map_or(0, |room| room / s + 1).min(self.output[axis]);
+        p.div_ceil(s).min(end)..end
+    }
+
     /// True if windows lie side by side inside the image, so that every input belongs to at most one.
     fn is_tiled(&self) -> bool {
         self.padding == [0, 0] && self.stride == self.kernel
+    }
+
+    /// The outputs whose windows hold input `i` along an axis.
+    #[inline(always)]
+    fn outputs(&self, axis: usize, i: usize) -> Range<usize> {
+        let (k, s, padded) = (self.kernel[axis], self.stride[axis], i + self.padding[axis]);
+        // A padded place below the window's size lies in the windows from the first on.
+        let first = if padded < k { 0 } else { (padded - k) / s + 1 };
+        let end = if s == 1 { padded + 1 } else { padded / s + 1 }.min(self.output[axis]);
+        first.min(end)..end
     }
 
     /// Output rows of an item.
@@ -69,9 +89,24 @@ impl Geometry {
     }
 
     /// The output rows of a band.
-    fn band(&self, band: usize) -> Range<usize> {
+    fn band(&self, band: usize) -> [usize; 2] {
         let rows = self.rows();
-        band * rows..((band + 1) * rows).min(self.output[0])
+        [band * rows, ((band + 1) * rows).min(self.output[0])]
+    }
+
+    /// Input rows of an item of the pass back.
+    fn input_rows(&self) -> usize {
+        ITEM.div_ceil((self.input[1] * self.c).max(1)).min(self.input[0]).max(1)
+    }
+
+    fn input_bands(&self) -> usize {
+        self.input[0].div_ceil(self.input_rows())
+    }
+
+    /// The input rows of a band.
+    fn input_band(&self, band: usize) -> [usize; 2] {
+        let rows = self.input_rows();
+        [band * rows, ((band + 1) * rows).min(self.input[0])]
     }
 
     fn image(&self) -> usize {
@@ -201,20 +236,15 @@ impl<T: Float> Cell<T> for Pool<T> {
         let y = f.output.as_ptr().wrapping_add(image * out);
         let index = &f.saved.index;
         let at = if index.is_empty() { std::ptr::null_mut() } else { index.as_ptr().wrapping_add(image * out) };
+        let windows = Windows { g, band, x, y, at };
         // SAFETY: the tensors have these sizes, and this item alone writes the rows of its band.
-        unsafe {
-            if self.average {
-                kernels::average_forward(&g, band, x, y);
-            } else {
-                kernels::max_forward(&g, band, x, y, at);
-            }
-        }
+        unsafe { if self.average { kernels::average_forward(&windows) } else { kernels::max_forward(&windows) } };
     }
 
     fn backward_begin(&mut self, f: &Frame<'_, T>) -> Result<Vec<Phase>> {
         let Some(gx) = &f.grad_inputs[0] else { return Ok(Vec::new()) };
         let g = self.of(f);
-        let bands = if g.is_tiled() && self.mapping.is_none() { g.bands() } else { 1 };
+        let bands = if self.mapping.is_some() { 1 } else { g.input_bands() };
         let taps = if self.average { f.output.len() * g.window_size() } else { f.output.len() };
         Ok(vec![Phase::streaming(f.output.shape()[0] * bands, taps + gx.len()).by_image(1)])
     }
@@ -223,28 +253,46 @@ impl<T: Float> Cell<T> for Pool<T> {
         let Some(gx) = &f.grad_inputs[0] else { return };
         let g = self.of(f);
         let out = f.output.len() / f.output.shape()[0];
-        let tiled = g.is_tiled() && self.mapping.is_none();
-        let image = if tiled { item / g.bands() } else { item };
-        if tiled {
-            let gy = f.gy().as_ptr().wrapping_add(image * out);
-            let gx = gx.as_ptr().wrapping_add(image * g.image());
-            let band = g.band(item % g.bands());
-            // SAFETY: the tensors have these sizes, and this item alone writes the windows of its band.
-            return unsafe {
-                if self.average {
-                    kernels::average_backward_tiled(&g, band, gy, gx);
-                } else {
-                    kernels::max_backward_tiled(&g, band, gy, f.saved.index.as_ptr().wrapping_add(image * out), gx);
-                }
-            };
+        if let Some(m) = &self.mapping {
+            let gy = f.gy().part(item * out, out);
+            // SAFETY: every item writes its own image.
+            let gx = unsafe { gx.part_mut(item * g.image(), g.image()) };
+            if self.average {
+                return joint::average_backward(&g, m, gy, gx);
+            }
+            return kernels::max_backward(gy, f.saved.index.part(item * out, out), gx);
         }
-        let gy = f.gy().part(image * out, out);
-        // SAFETY: every item writes its own image.
-        let gx = unsafe { gx.part_mut(image * g.image(), g.image()) };
-        match &self.mapping {
-            _ if !self.average => kernels::max_backward(gy, f.saved.index.part(image * out, out), gx),
-            Some(m) => joint::average_backward(&g, m, gy, gx),
-            None => kernels::average_backward(&g, gy, gx),
+        let (image, band) = (item / g.input_bands(), g.input_band(item % g.input_bands()));
+        let gx = gx.as_ptr().wrapping_add(image * g.image());
+        let row = g.output[1] * g.c;
+        if !self.average {
+            let (d, at) = (f.gy().as_ptr().wrapping_add(image * out), f.saved.index.as_ptr().wrapping_add(image * out));
+            // SAFETY: the tensors have these sizes, and this item alone writes the rows of its band.
+            return unsafe { kernels::backward(&Gather { g, band, d, factor: T::one(), at, gx }) };
+        }
+        let (gy, size) = (f.gy().part(image * out, out), T::of(g.window_size() as f64));
+        if g.window_size().is_power_of_two() {
+            // Its inverse is exact.
+            let (d, factor) = (gy.as_ptr(), T::one() / size);
+            // SAFETY: as above.
+            return unsafe { kernels::backward(&Gather { g, band, d, factor, at: std::ptr::null(), gx }) };
+        }
+        // The shares of the output rows whose windows reach into the band.
+        let first = g.outputs(0, band[0]).start;
+        let rows = first..g.outputs(0, band[1] - 1).end.max(first);
+        with_scratch(rows.len() * row, |shares: &mut [T]| {
+            divide(&gy[rows.start * row..rows.end * row], size, shares);
+            let d = shares.as_ptr().wrapping_sub(rows.start * row);
+            // SAFETY: as above; no other row of the shares is read.
+            unsafe { kernels::backward(&Gather { g, band, d, factor: T::one(), at: std::ptr::null(), gx }) };
+        });
+    }
+}
+
+vectorised! {
+    fn divide<T: Float>(x: &[T], by: T, y: &mut [T]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = *x / by;
         }
     }
 }
@@ -368,20 +416,31 @@ mod tests {
             let g = Geometry { c, input: [h, w], output: [h / kernel[0], w / kernel[1]], kernel, stride: kernel, padding: [0, 0] };
             let out = g.output.iter().product::<usize>() * c;
             // Room for a vector behind what is read.
-            let (gy, at) = (vec![1.0f32; out + 8], vec![0u32; out + 8]);
-            for average in [false, true] {
-                let mut gx = vec![7.0; g.image() + 8];
+            let (gy, at) = (vec![1.0f32; out + 16], vec![0u32; out + 16]);
+            for at in [std::ptr::null(), at.as_ptr()] {
+                let mut gx = vec![7.0; g.image() + 16];
                 // SAFETY: the slices hold an image and a vector more.
-                unsafe {
-                    if average {
-                        kernels::average_backward_tiled(&g, 0..g.output[0], gy.as_ptr(), gx.as_mut_ptr());
-                    } else {
-                        kernels::max_backward_tiled(&g, 0..g.output[0], gy.as_ptr(), at.as_ptr(), gx.as_mut_ptr());
-                    }
-                }
+                unsafe { kernels::backward(&Gather { g, band: [0, h], d: gy.as_ptr(), factor: 1.0, at, gx: gx.as_mut_ptr() }) };
                 let (image, next) = gx.split_at(g.image());
-                assert_eq!(next, [7.0; 8], "{c} {h} {w} {average}");
-                assert!(image.iter().all(|v| *v != 7.0), "{c} {h} {w} {average}");
+                assert_eq!(next, [7.0; 16], "{c} {h} {w} {at:?}");
+                assert!(image.iter().all(|v| *v != 7.0), "{c} {h} {w} {at:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_outputs_that_hold_an_input_are_those_whose_taps_it_is_one_of() {
+        for k in 1..5 {
+            for (s, p, n) in [(1, 0, 9), (1, 1, 9), (2, 1, 8), (2, 0, 7), (3, 2, 10), (3, 5, 6), (4, 0, 9)] {
+                let room = n + 2 * p - k;
+                let outputs = room / s + 1;
+                let g = Geometry { c: 1, input: [n, n], output: [outputs; 2], kernel: [k, k], stride: [s, s], padding: [p, p] };
+                for i in 0..n {
+                    let held: Vec<usize> = (0..outputs).filter(|o| g.taps(0, *o).contains(&i)).collect();
+                    assert_eq!(g.outputs(0, i).collect::<Vec<_>>(), held, "{k} {s} {p} {n} {i}");
+                }
+                let inside: Vec<usize> = (0..outputs).filter(|o| o * s >= p && o * s + k <= n + p).collect();
+                assert_eq!(g.inside(1).collect::<Vec<_>>(), inside, "{k} {s} {p} {n}");
             }
         }
     }

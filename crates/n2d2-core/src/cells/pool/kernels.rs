@@ -1,73 +1,98 @@
-//! Pooling of each channel by itself, eight channels at a time.
+//! Pooling of each channel by itself, a vector of channels at a time.
 //!
-//! A pixel with fewer than eight channels is read and written eight wide all the same: reads may pass the end of a
+//! A pixel with fewer channels than a vector has is read and written as wide all the same: reads may pass the end of a
 //! tensor by a vector, and what is written too far is overwritten by the next pixels. Only the last pixels of an item,
-//! whose eight values would reach into another item, are written exactly.
+//! whose values would reach into another item, are written exactly.
 
 use super::Geometry;
-use super::lanes::{LANES, Lanes, Portable};
+use super::lanes::Lanes;
+use crate::device::cpu::{Isa, isa};
 use crate::tensor::Float;
-use num_traits::Zero;
-use std::any::TypeId;
-use std::ops::Range;
+use crate::vectorise::for_each_isa;
+use num_traits::{One, Zero};
 
 /// The index of an output whose window holds no input.
 pub(super) const NOWHERE: u32 = u32::MAX;
+/// Channels from which on the widest vectors are worth it: pixels of fewer would be written again and again.
+const WIDE: usize = 16;
 
-/// Defines a kernel that takes pointers, with versions for each kind of lanes.
-macro_rules! kernels {
-    ($($(#[$meta:meta])* fn $name:ident($g:ident, $band:ident, $($arg:ident: $kind:ident $of:ident),*) = $body:ident;)*) => {$(
-        $(#[$meta])*
-        ///
-        /// # Safety
-        /// The pointers are the image's tensors as the geometry says, and no other item writes the band.
-        pub(super) unsafe fn $name<T: Float>($g: &Geometry, $band: Range<usize>, $($arg: kernels!(@ $kind $of)),*) {
-            #[cfg(target_arch = "x86_64")]
-            if TypeId::of::<T>() == TypeId::of::<f32>() && crate::device::cpu::uses_avx2() {
-                #[target_feature(enable = "avx2")]
-                unsafe fn avx2($g: &Geometry, $band: Range<usize>, $($arg: kernels!(@ f32 $kind $of)),*) {
-                    // SAFETY: the caller's promise.
-                    unsafe { $body::<super::lanes::Avx2>($g, $band, $($arg),*) }
-                }
-                // SAFETY: T is f32 and the processor has AVX2.
-                return unsafe { avx2($g, $band, $($arg.cast()),*) };
-            }
-            // SAFETY: the caller's promise.
-            unsafe { $body::<Portable<T>>($g, $band, $($arg),*) }
-        }
-    )*};
-    (@ read values) => { *const T };
-    (@ write values) => { *mut T };
-    (@ read index) => { *const u32 };
-    (@ write index) => { *mut u32 };
-    (@ f32 read values) => { *const f32 };
-    (@ f32 write values) => { *mut f32 };
-    (@ f32 $kind:ident index) => { kernels!(@ $kind index) };
+/// Forward: the output rows `band` of an image.
+pub(super) struct Windows<T> {
+    pub(super) g: Geometry,
+    /// The first output row and that behind the last.
+    pub(super) band: [usize; 2],
+    /// The image.
+    pub(super) x: *const T,
+    /// Its output.
+    pub(super) y: *mut T,
+    /// Where in the image each maximum lies, or null.
+    pub(super) at: *mut u32,
 }
 
-kernels! {
-    /// The largest value of each window of the output rows `band`, and where in the image it lies (unless `at` is null).
-    fn max_forward(g, band, x: read values, y: write values, at: write index) = max_forward_lanes;
-    /// The gradient of `max_forward` for windows that lie side by side.
-    fn max_backward_tiled(g, band, gy: read values, at: read index, gx: write values) = max_backward_lanes;
-    /// The sum over each window of the output rows `band`, divided by the window's size.
-    fn average_forward(g, band, x: read values, y: write values) = average_forward_lanes;
-    /// The gradient of `average_forward` for windows that lie side by side.
-    fn average_backward_tiled(g, band, gy: read values, gx: write values) = average_backward_lanes;
+/// Backward: the input rows `band` of an image.
+pub(super) struct Gather<T> {
+    pub(super) g: Geometry,
+    /// The first input row and that behind the last.
+    pub(super) band: [usize; 2],
+    /// The output gradient of the image.
+    pub(super) d: *const T,
+    /// What the gradient of an average is multiplied by.
+    pub(super) factor: T,
+    /// Where in the image each maximum lies; null for averages.
+    pub(super) at: *const u32,
+    /// The gradient of the image.
+    pub(super) gx: *mut T,
 }
 
-/// Runs the block for runs of eight channels; the last run overlaps the one before it. (A closure would not be compiled
-/// for the instruction set of the kernel.)
+for_each_isa! {
+    fn max_of(Windows) = max_windows;
+    fn average_of(Windows) = average_windows;
+    fn gather_of(Gather) = gather_rows;
+}
+
+fn isa_for(g: &Geometry) -> Isa {
+    if g.c < WIDE { isa().min(Isa::Avx2) } else { isa() }
+}
+
+/// The largest value of each window, and where in the image it lies.
+///
+/// # Safety
+/// The pointers are those of an image's tensors, and no other item writes the band.
+pub(super) unsafe fn max_forward<T: Float>(t: &Windows<T>) {
+    // SAFETY: the caller's promise.
+    unsafe { max_of(isa_for(&t.g), t) };
+}
+
+/// The sum over each window, divided by the window's size.
+///
+/// # Safety
+/// As [`max_forward`].
+pub(super) unsafe fn average_forward<T: Float>(t: &Windows<T>) {
+    // SAFETY: the caller's promise.
+    unsafe { average_of(isa_for(&t.g), t) };
+}
+
+/// The gradient of both: each input adds up that of the outputs whose windows hold it, or whose maximum it is.
+///
+/// # Safety
+/// As [`max_forward`].
+pub(super) unsafe fn backward<T: Float>(t: &Gather<T>) {
+    // SAFETY: the caller's promise.
+    unsafe { gather_of(isa_for(&t.g), t) };
+}
+
+/// Runs the block for runs of a vector of channels from `start` on; the last run may overlap the one before it. (A closure
+/// would not be compiled for the instruction set of the kernel.)
 macro_rules! runs {
-    ($c:expr, $from:ident => $body:block) => {{
-        let last = $c.saturating_sub(LANES);
-        let mut $from = 0;
-        loop {
+    ($s:ident, $c:expr, $start:expr, $from:ident => $body:block) => {{
+        let mut $from = $start;
+        while $from + $s::LANES <= $c {
             $body
-            if $from >= last {
-                break;
-            }
-            $from = ($from + LANES).min(last);
+            $from += $s::LANES;
+        }
+        if $from < $c {
+            $from = $c.saturating_sub($s::LANES);
+            $body
         }
     }};
 }
@@ -75,16 +100,8 @@ macro_rules! runs {
 /// Stores a vector, or only `c` values of it at the end of an item.
 #[inline(always)]
 unsafe fn put<S: Lanes>(p: *mut S::T, v: S::V, exact: bool, c: usize) {
-    // SAFETY: the caller gives eight writable elements, or `c` if it asks for exactness.
-    unsafe {
-        if exact && c < LANES {
-            let mut all = [S::T::zero(); LANES];
-            S::store(all.as_mut_ptr(), v);
-            std::ptr::copy_nonoverlapping(all.as_ptr(), p, c);
-        } else {
-            S::store(p, v);
-        }
-    }
+    // SAFETY: the caller gives a writable vector, or `c` elements if it asks for exactness.
+    unsafe { if exact && c < S::LANES { S::store_n(p, c, v) } else { S::store(p, v) } }
 }
 
 /// As `put`, for indices.
@@ -92,197 +109,315 @@ unsafe fn put<S: Lanes>(p: *mut S::T, v: S::V, exact: bool, c: usize) {
 unsafe fn put_index<S: Lanes>(p: *mut u32, i: S::I, exact: bool, c: usize) {
     // SAFETY: as in `put`.
     unsafe {
-        if exact && c < LANES {
-            let mut all = [0; LANES];
-            S::store_index(all.as_mut_ptr(), i);
-            std::ptr::copy_nonoverlapping(all.as_ptr(), p, c);
+        if exact && c < S::LANES {
+            std::ptr::copy_nonoverlapping((&raw const i).cast::<u32>(), p, c);
         } else {
             S::store_index(p, i);
         }
     }
 }
 
-/// Chooses the windows that are compiled with their size.
-macro_rules! by_window {
-    ($g:ident, $kernel:ident::<$lanes:ident $(, $way:literal)?>($($arg:expr),*)) => {
-        match ($g.kernel, $g.padding) {
-            ([2, 2], [0, 0]) => $kernel::<$lanes, 2, 2 $(, $way)?>($($arg),*),
-            ([3, 3], [0, 0]) => $kernel::<$lanes, 3, 3 $(, $way)?>($($arg),*),
-            _ => $kernel::<$lanes, 0, 0 $(, $way)?>($($arg),*),
-        }
-    };
+/// Windows of one size in a row.
+#[derive(Clone, Copy)]
+struct Span {
+    /// Offset of the first window, and from one to the next.
+    start: usize,
+    step: usize,
+    size: [usize; 2],
+    /// Offset of the first output.
+    to: usize,
+    /// Number of outputs.
+    count: usize,
+    /// Where the outputs of the item end.
+    end: usize,
 }
 
-#[inline(always)]
-unsafe fn max_forward_lanes<S: Lanes>(g: &Geometry, band: Range<usize>, x: *const S::T, y: *mut S::T, at: *mut u32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if at.is_null() {
-            by_window!(g, max_of_windows::<S, false>(g, band, x, y, at));
-        } else {
-            by_window!(g, max_of_windows::<S, true>(g, band, x, y, at));
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn average_forward_lanes<S: Lanes>(g: &Geometry, band: Range<usize>, x: *const S::T, y: *mut S::T) {
-    // SAFETY: the caller's promise.
-    unsafe { by_window!(g, average_of_windows::<S>(g, band, x, y)) }
-}
-
-/// First input and size along an axis of the window of an output; `K` is the size of windows inside the image, or 0.
-#[inline(always)]
-fn window<const K: usize>(g: &Geometry, axis: usize, o: usize) -> (usize, usize) {
-    if K > 0 {
-        return (o * g.stride[axis], K);
-    }
-    let taps = g.taps(axis, o);
-    (taps.start, taps.len())
-}
-
-#[inline(always)]
-unsafe fn max_of_windows<S: Lanes, const KH: usize, const KW: usize, const INDEX: bool>(
-    g: &Geometry,
-    band: Range<usize>,
-    x: *const S::T,
-    y: *mut S::T,
-    at: *mut u32,
-) {
-    let (c, row) = (g.c, g.input[1] * g.c);
-    let (mut to, end) = (band.start * g.output[1] * c, band.end * g.output[1] * c);
-    for oy in band.start..band.end {
-        let (top, height) = window::<KH>(g, 0, oy);
-        for ox in 0..g.output[1] {
-            let (left, width) = window::<KW>(g, 1, ox);
-            let exact = to + LANES > end;
-            let start = top * row + left * c;
-            runs!(c, ch => {
+/// Calls the kernel for the spans of a band: windows at the border one by one, those between at once. Some sizes are compiled in.
+macro_rules! spans {
+    ($t:ident, $kernel:ident::<$($generic:tt),*>) => {{
+        let (g, c) = (&$t.g, $t.g.c);
+        let inside = g.inside(1);
+        let (mut to, end) = ($t.band[0] * g.output[1] * c, $t.band[1] * g.output[1] * c);
+        for oy in $t.band[0]..$t.band[1] {
+            let rows = g.taps(0, oy);
+            let mut ox = 0;
+            while ox < g.output[1] {
+                let columns = g.taps(1, ox);
+                let count = if ox == inside.start && !inside.is_empty() { inside.len() } else { 1 };
+                let size = [rows.len(), columns.len()];
+                let start = (rows.start * g.input[1] + columns.start) * c;
+                let span = Span { start, step: g.stride[1] * c, size, to, count, end };
                 // SAFETY: taps lie inside the image; a read may pass its end by less than a vector.
                 unsafe {
-                    let (mut best, mut place) = (S::splat(S::T::zero()), S::same(NOWHERE));
-                    if height * width > 0 {
-                        let first = start + ch;
-                        (best, place) = (S::load(x.add(first)), S::ramp(first as u32));
-                        for ky in 0..height {
-                            for kx in usize::from(ky == 0)..width {
-                                let here = first + ky * row + kx * c;
-                                (best, place) = S::larger(S::load(x.add(here)), S::ramp(here as u32), best, place);
-                            }
-                        }
-                    }
-                    put::<S>(y.add(to + ch), best, exact, c);
-                    if INDEX {
-                        put_index::<S>(at.add(to + ch), place, exact, c);
+                    match size {
+                        [2, 2] => $kernel::<$($generic),*, 2, 2>($t, span),
+                        [2, 3] => $kernel::<$($generic),*, 2, 3>($t, span),
+                        [3, 2] => $kernel::<$($generic),*, 3, 2>($t, span),
+                        [3, 3] => $kernel::<$($generic),*, 3, 3>($t, span),
+                        _ => $kernel::<$($generic),*, 0, 0>($t, span),
                     }
                 }
-            });
-            to += c;
+                ox += count;
+                to += count * c;
+            }
         }
+    }};
+}
+
+#[inline(always)]
+unsafe fn max_windows<S: Lanes>(t: &Windows<S::T>) {
+    if t.at.is_null() {
+        spans!(t, max_span::<S, false>);
+    } else {
+        spans!(t, max_span::<S, true>);
     }
 }
 
 #[inline(always)]
-unsafe fn average_of_windows<S: Lanes, const KH: usize, const KW: usize>(g: &Geometry, band: Range<usize>, x: *const S::T, y: *mut S::T) {
-    let (c, row) = (g.c, g.input[1] * g.c);
-    let (mut to, end) = (band.start * g.output[1] * c, band.end * g.output[1] * c);
-    // SAFETY: a plain value.
-    let size = unsafe { S::splat(S::T::of(g.window_size() as f64)) };
-    for oy in band.start..band.end {
-        let (top, height) = window::<KH>(g, 0, oy);
-        for ox in 0..g.output[1] {
-            let (left, width) = window::<KW>(g, 1, ox);
-            let exact = to + LANES > end;
-            let start = top * row + left * c;
-            runs!(c, ch => {
-                // SAFETY: taps lie inside the image; a read may pass its end by less than a vector.
-                unsafe {
-                    let mut sum = S::splat(S::T::zero());
+unsafe fn max_span<S: Lanes, const INDEX: bool, const KH: usize, const KW: usize>(t: &Windows<S::T>, span: Span) {
+    let (c, row) = (t.g.c, t.g.input[1] * t.g.c);
+    let [height, width] = if KH > 0 { [KH, KW] } else { span.size };
+    let (mut start, mut to) = (span.start, span.to);
+    for _ in 0..span.count {
+        let exact = to + S::LANES > span.end;
+        runs!(S, c, 0, ch => {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (mut best, mut place) = (S::splat(S::T::zero()), S::same(NOWHERE));
+                if height * width > 0 {
+                    let x = t.x.add(start + ch);
+                    (best, place) = (S::load(x), S::same(0));
                     for ky in 0..height {
-                        for kx in 0..width {
-                            sum = S::add(sum, S::load(x.add(start + ch + ky * row + kx * c)));
+                        for kx in usize::from(ky == 0)..width {
+                            let offset = ky * row + kx * c;
+                            (best, place) = S::larger(S::load(x.add(offset)), S::same(offset as u32), best, place);
                         }
                     }
-                    put::<S>(y.add(to + ch), S::div(sum, size), exact, c);
+                    place = S::add_index(place, S::ramp((start + ch) as u32));
                 }
+                put::<S>(t.y.add(to + ch), best, exact, c);
+                if INDEX {
+                    put_index::<S>(t.at.add(to + ch), place, exact, c);
+                }
+            }
+        });
+        (start, to) = (start + span.step, to + c);
+    }
+}
+
+#[inline(always)]
+unsafe fn average_windows<S: Lanes>(t: &Windows<S::T>) {
+    spans!(t, average_span::<S>);
+}
+
+/// The sums of `W` vectors of channels of a window.
+#[inline(always)]
+unsafe fn sums_of<S: Lanes, const W: usize>(x: *const S::T, [height, width]: [usize; 2], row: usize, c: usize) -> [S::V; W] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [S::splat(S::T::zero()); W];
+        for ky in 0..height {
+            let mut x = x.add(ky * row);
+            for _ in 0..width {
+                for k in 0..W {
+                    sums[k] = S::add(sums[k], S::load(x.add(k * S::LANES)));
+                }
+                x = x.wrapping_add(c);
+            }
+        }
+        sums
+    }
+}
+
+#[inline(always)]
+unsafe fn average_span<S: Lanes, const KH: usize, const KW: usize>(t: &Windows<S::T>, span: Span) {
+    let (c, row) = (t.g.c, t.g.input[1] * t.g.c);
+    let window = if KH > 0 { [KH, KW] } else { span.size };
+    let (mut start, mut to) = (span.start, span.to);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let whole = S::T::of(t.g.window_size() as f64);
+        // A power of two divides as its inverse multiplies, which is faster.
+        let (size, inverse, exact_inverse) = (S::splat(whole), S::splat(S::T::one() / whole), t.g.window_size().is_power_of_two());
+        for _ in 0..span.count {
+            let exact = to + S::LANES > span.end;
+            let mut first = 0;
+            // Several sums at once, so that none waits for the one before.
+            while first + 4 * S::LANES <= c {
+                let sums = sums_of::<S, 4>(t.x.add(start + first), window, row, c);
+                for k in 0..4 {
+                    let average = if exact_inverse { S::mul(sums[k], inverse) } else { S::div(sums[k], size) };
+                    S::store(t.y.add(to + first + k * S::LANES), average);
+                }
+                first += 4 * S::LANES;
+            }
+            runs!(S, c, first, ch => {
+                let [sum] = sums_of::<S, 1>(t.x.add(start + ch), window, row, c);
+                put::<S>(t.y.add(to + ch), S::div(sum, size), exact, c);
             });
+            (start, to) = (start + span.step, to + c);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gather_rows<S: Lanes>(t: &Gather<S::T>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (t.g.is_tiled(), t.at.is_null(), t.g.kernel[1]) {
+            (true, true, 2) => tiled_rows::<S, false, 2>(t),
+            (true, true, _) => tiled_rows::<S, false, 0>(t),
+            (true, false, 2) => tiled_rows::<S, true, 2>(t),
+            (true, false, _) => tiled_rows::<S, true, 0>(t),
+            (false, true, _) => gather_pixels::<S, false>(t),
+            (false, false, _) => gather_pixels::<S, true>(t),
+        }
+    }
+}
+
+/// The outputs along an axis whose windows hold an input, from input to input: what [`Geometry::outputs`] says, without a division.
+struct Holders {
+    first: usize,
+    end: usize,
+    /// Inputs until a window ends, and until one begins.
+    until_first: usize,
+    until_end: usize,
+    stride: usize,
+    outputs: usize,
+}
+
+impl Holders {
+    #[inline(always)]
+    fn new(g: &Geometry, axis: usize) -> Self {
+        let (k, stride, p, outputs) = (g.kernel[axis], g.stride[axis], g.padding[axis], g.output[axis]);
+        // The windows that end before the first input, and those that begin before or there.
+        let (gone, begun) = (if p < k { 0 } else { (p - k) / stride + 1 }, p / stride + 1);
+        Holders { first: gone, end: begun, until_first: gone * stride + k - p, until_end: begun * stride - p, stride, outputs }
+    }
+
+    /// First output and number of outputs of the present input; goes on to the next.
+    #[inline(always)]
+    fn next(&mut self) -> (usize, usize) {
+        let (first, end) = (self.first.min(self.outputs), self.end.min(self.outputs));
+        self.until_first -= 1;
+        self.until_end -= 1;
+        if self.until_first == 0 {
+            (self.first, self.until_first) = (self.first + 1, self.stride);
+        }
+        if self.until_end == 0 {
+            (self.end, self.until_end) = (self.end + 1, self.stride);
+        }
+        (first, end.saturating_sub(first))
+    }
+}
+
+#[inline(always)]
+unsafe fn gather_pixels<S: Lanes, const MAX: bool>(t: &Gather<S::T>) {
+    let (g, c) = (&t.g, t.g.c);
+    let (mut to, end) = (t.band[0] * g.input[1] * c, t.band[1] * g.input[1] * c);
+    for iy in t.band[0]..t.band[1] {
+        let rows = g.outputs(0, iy);
+        let mut columns = Holders::new(g, 1);
+        for _ in 0..g.input[1] {
+            let (first, width) = columns.next();
+            let b = Block { start: (rows.start * g.output[1] + first) * c, size: [rows.len(), width], to, exact: to + S::LANES > end };
+            // SAFETY: these outputs are there; a read may pass their end by less than a vector.
+            unsafe {
+                match b.size {
+                    [1, 1] => gather::<S, MAX, 1, 1>(t, b),
+                    [1, 2] => gather::<S, MAX, 1, 2>(t, b),
+                    [2, 1] => gather::<S, MAX, 2, 1>(t, b),
+                    [2, 2] => gather::<S, MAX, 2, 2>(t, b),
+                    _ => gather::<S, MAX, 0, 0>(t, b),
+                }
+            }
             to += c;
         }
     }
 }
 
-#[inline(always)]
-unsafe fn max_backward_lanes<S: Lanes>(g: &Geometry, band: Range<usize>, gy: *const S::T, at: *const u32, gx: *mut S::T) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match g.kernel {
-            [_, 2] => spread::<S, 2, true>(g, band, gy, at, gx),
-            _ => spread::<S, 0, true>(g, band, gy, at, gx),
-        }
-    }
+/// The outputs whose windows hold a pixel: where they begin and their size; where the pixel lies; `exact` at the end of an item.
+#[derive(Clone, Copy)]
+struct Block {
+    start: usize,
+    size: [usize; 2],
+    to: usize,
+    exact: bool,
 }
 
+/// The gradient of a pixel, from a block of outputs.
 #[inline(always)]
-unsafe fn average_backward_lanes<S: Lanes>(g: &Geometry, band: Range<usize>, gy: *const S::T, gx: *mut S::T) {
-    // SAFETY: the caller's promise; averages read no indices.
-    unsafe {
-        match g.kernel {
-            [_, 2] => spread::<S, 2, false>(g, band, gy, std::ptr::null(), gx),
-            _ => spread::<S, 0, false>(g, band, gy, std::ptr::null(), gx),
+unsafe fn gather<S: Lanes, const MAX: bool, const KH: usize, const KW: usize>(t: &Gather<S::T>, b: Block) {
+    let (c, row) = (t.g.c, t.g.output[1] * t.g.c);
+    let [height, width] = if KH > 0 { [KH, KW] } else { b.size };
+    runs!(S, c, 0, ch => {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let here = S::ramp((b.to + ch) as u32);
+            let factor = S::splat(t.factor);
+            let mut sum = S::splat(S::T::zero());
+            for oy in 0..height {
+                for ox in 0..width {
+                    let from = b.start + oy * row + ox * c + ch;
+                    let d = S::load(t.d.add(from));
+                    let v = if MAX { S::where_equal(d, S::load_index(t.at.add(from)), here) } else { S::mul(d, factor) };
+                    sum = if oy + ox == 0 { v } else { S::add(sum, v) };
+                }
+            }
+            put::<S>(t.gx.add(b.to + ch), sum, b.exact, c);
         }
-    }
+    });
 }
 
-/// Gives every input pixel inside a window of the output rows `band` its gradient, row by row, and clears the pixels of
-/// these rows that no window holds. `KW` is the width of the windows, or 0.
+/// The gradient of rows of windows that lie side by side; pixels that no window holds are cleared. `KW` is the width of the
+/// windows, or 0.
 #[inline(always)]
-unsafe fn spread<S: Lanes, const KW: usize, const MAX: bool>(
-    g: &Geometry,
-    band: Range<usize>,
-    gy: *const S::T,
-    at: *const u32,
-    gx: *mut S::T,
-) {
-    let [oh, ow] = g.output;
+unsafe fn tiled_rows<S: Lanes, const MAX: bool, const KW: usize>(t: &Gather<S::T>) {
+    let (g, c) = (&t.g, t.g.c);
     let (kh, kw) = (g.kernel[0], if KW > 0 { KW } else { g.kernel[1] });
-    let (c, row) = (g.c, g.input[1] * g.c);
+    let row = g.input[1] * c;
+    let end = t.band[1] * row;
     // SAFETY: windows lie side by side inside the image, and this item writes all pixels of its rows.
     unsafe {
-        let size = S::splat(S::T::of(g.window_size() as f64));
-        for y in band.start * kh..band.end * kh {
-            let (mut to, mut from) = (y * row, y / kh * ow * c);
-            // Windows of few channels are written eight wide only where that ends inside the rows of this item.
-            let left = band.end * kh * row - to;
-            let wide = if c < LANES { ow.min((left + c).saturating_sub(LANES) / (kw * c)) } else { ow };
-            for _ in 0..wide {
-                runs!(c, ch => {
-                    let d = S::load(gy.add(from + ch));
-                    let (winner, share) = if MAX { (S::load_index(at.add(from + ch)), d) } else { (S::same(0), S::div(d, size)) };
+        let factor = S::splat(t.factor);
+        for y in t.band[0]..t.band[1] {
+            let (mut to, mut from) = (y * row, y / kh * g.output[1] * c);
+            let windows = if y < g.output[0] * kh { g.output[1] } else { 0 };
+            for _ in 0..windows {
+                let exact = to + kw * c + S::LANES > end;
+                if KW > 0 {
+                    runs!(S, c, 0, ch => {
+                        let d = S::load(t.d.add(from + ch));
+                        let share = if MAX { d } else { S::mul(d, factor) };
+                        let winner = if MAX { S::load_index(t.at.add(from + ch)) } else { S::same(0) };
+                        for kx in 0..KW {
+                            let here = to + kx * c + ch;
+                            let v = if MAX { S::where_equal(d, winner, S::ramp(here as u32)) } else { share };
+                            put::<S>(t.gx.add(here), v, exact, c);
+                        }
+                    });
+                } else {
                     for kx in 0..kw {
-                        let here = to + kx * c + ch;
-                        S::store(gx.add(here), if MAX { S::where_equal(d, winner, S::ramp(here as u32)) } else { share });
+                        runs!(S, c, 0, ch => {
+                            let here = to + kx * c + ch;
+                            let d = S::load(t.d.add(from + ch));
+                            let v = if MAX {
+                                S::where_equal(d, S::load_index(t.at.add(from + ch)), S::ramp(here as u32))
+                            } else {
+                                S::mul(d, factor)
+                            };
+                            put::<S>(t.gx.add(here), v, exact, c);
+                        });
                     }
-                });
-                to += kw * c;
-                from += c;
+                }
+                (to, from) = (to + kw * c, from + c);
             }
-            for i in 0..(ow - wide) * kw * c {
-                let (here, source) = (to + i, from + i / (kw * c) * c + i % c);
-                let d = *gy.add(source);
-                let wins = !MAX || *at.add(source) as usize == here;
-                let share = if MAX { d } else { d / S::T::of(g.window_size() as f64) };
-                *gx.add(here) = if wins { share } else { S::T::zero() };
-            }
-            to += (ow - wide) * kw * c;
-            std::ptr::write_bytes(gx.add(to), 0, (y + 1) * row - to);
-        }
-        if band.end == oh {
-            std::ptr::write_bytes(gx.add(oh * kh * row), 0, (g.input[0] - oh * kh) * row);
+            std::ptr::write_bytes(t.gx.add(to), 0, (y + 1) * row - to);
         }
     }
 }
 
-/// The gradient of maximum pooling for windows of any kind: each output's gradient goes to its winner.
+/// The gradient of maximum pooling over several channels: each output's gradient goes to its winner.
 pub(super) fn max_backward<T: Float>(gy: &[T], at: &[u32], gx: &mut [T]) {
     gx.fill(T::zero());
     for (d, at) in gy.iter().zip(at) {
@@ -293,20 +428,53 @@ pub(super) fn max_backward<T: Float>(gy: &[T], at: &[u32], gx: &mut [T]) {
     }
 }
 
-/// The gradient of average pooling for windows of any kind.
-pub(super) fn average_backward<T: Float>(g: &Geometry, gy: &[T], gx: &mut [T]) {
-    gx.fill(T::zero());
-    let size = T::of(g.window_size() as f64);
-    let mut share = vec![T::zero(); g.c];
-    for (o, gy) in gy.chunks_exact(g.c).enumerate() {
-        for (s, d) in share.iter_mut().zip(gy) {
-            *s = *d / size;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::isas;
+
+    /// Room for a vector behind what is read and written.
+    const ROOM: usize = 16;
+
+    fn values(n: usize, key: usize) -> Vec<f32> {
+        (0..n + ROOM).map(|i| ((i * 7919 + key) % 13) as f32 - 6.0).collect()
+    }
+
+    /// Outputs, indices, averages and both gradients, in bands of one row.
+    fn run(isa: Isa, g: Geometry) -> (Vec<f32>, Vec<u32>, Vec<Vec<f32>>) {
+        let (image, out) = (g.image(), g.output[0] * g.output[1] * g.c);
+        let (x, gy) = (values(image, 1), values(out, 2));
+        let (mut y, mut average, mut at) = (vec![7.0; out + ROOM], vec![7.0; out + ROOM], vec![7; out + ROOM]);
+        let (mut gx, mut average_gx) = (vec![7.0; image + ROOM], vec![7.0; image + ROOM]);
+        // SAFETY: all slices hold an image and a vector more.
+        unsafe {
+            for row in 0..g.output[0] {
+                let band = [row, row + 1];
+                max_of(isa, &Windows { g, band, x: x.as_ptr(), y: y.as_mut_ptr(), at: at.as_mut_ptr() });
+                average_of(isa, &Windows { g, band, x: x.as_ptr(), y: average.as_mut_ptr(), at: std::ptr::null_mut() });
+            }
+            for row in 0..g.input[0] {
+                let band = [row, row + 1];
+                gather_of(isa, &Gather { g, band, d: gy.as_ptr(), factor: 1.0, at: at.as_ptr(), gx: gx.as_mut_ptr() });
+                let at = std::ptr::null();
+                gather_of(isa, &Gather { g, band, d: gy.as_ptr(), factor: 0.25, at, gx: average_gx.as_mut_ptr() });
+            }
         }
-        for iy in g.taps(0, o / g.output[1]) {
-            for ix in g.taps(1, o % g.output[1]) {
-                let at = (iy * g.input[1] + ix) * g.c;
-                for (g, s) in gx[at..at + g.c].iter_mut().zip(&share) {
-                    *g += *s;
+        assert!(y[out..].iter().chain(&average[out..]).chain(&gx[image..]).chain(&average_gx[image..]).all(|v| *v == 7.0), "{isa:?} {g:?}");
+        assert!(at[out..].iter().all(|v| *v == 7), "{isa:?} {g:?}");
+        (y, at, vec![average, gx, average_gx])
+    }
+
+    #[test]
+    fn all_instruction_sets_give_the_same_bits_and_keep_to_their_band() {
+        for (kernel, stride, padding) in [([2, 2], [2, 2], [0, 0]), ([3, 3], [2, 2], [1, 1]), ([3, 2], [1, 3], [0, 1]), ([5, 4], [5, 4], [0, 0])] {
+            for c in [1, 6, 8, 13, 16, 24, 64, 70] {
+                let input = [11, 9];
+                let output = [0, 1].map(|a| (input[a] + 2 * padding[a] - kernel[a]) / stride[a] + 1);
+                let g = Geometry { c, input, output, kernel, stride, padding };
+                let expected = run(Isa::Portable, g);
+                for isa in isas() {
+                    assert!(run(isa, g) == expected, "{isa:?} {g:?}");
                 }
             }
         }

@@ -34,9 +34,9 @@ pub use peak::{Peak, Triad};
 pub(crate) use pool::parallel_parts;
 pub use pool::{parallel_for, set_threads, threads};
 pub(crate) use row::Row;
-pub(crate) use simd::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::{Avx2, Avx512};
+pub(crate) use simd::{Portable, Simd};
 pub use winners::Winners;
 pub use winograd::{Variant, Winograd, WinogradJob, wins};
 
