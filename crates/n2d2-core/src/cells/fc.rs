@@ -170,9 +170,10 @@ impl<T: Float> Fc<T> {
         self.kernels.width(if self.is_small() && n <= 64 { n.min(16) } else { n }).block
     }
 
-    /// Images of a forward item.
+    /// Images of a forward item: a power of two if they go by image, else those of the fullest register tile.
     fn rows(&self, n: usize) -> usize {
         match self.is_small() {
+            true if self.by_outputs(n) => n.div_ceil(n.div_ceil(self.kernels.width(self.outputs).rows)),
             true if n <= 64 => 16,
             true => 32,
             false => ROWS,

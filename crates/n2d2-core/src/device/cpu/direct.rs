@@ -98,6 +98,8 @@ pub struct Geometry {
     taps: Vec<[usize; 2]>,
     /// Pixels of a row are neighbouring values of the source.
     unit_step: bool,
+    /// There is one tap at most, not of a group, and all pixels of the target are written one behind the other.
+    contiguous: bool,
     /// Most pixels of a register tile.
     tile_rows: usize,
 }
@@ -272,6 +274,7 @@ impl Geometry {
             target_channels: tc,
             sweeps,
             taps,
+            contiguous: every_tap == 1 && batch.groups == 1 && rows.target_step * columns.target_step == 1,
             unit_step: c == 1 && columns.step == 1,
             tile_rows: tile_rows(c * columns.step),
         }
@@ -505,6 +508,11 @@ impl<T: Float> Job<'_, T> {
             }
             let blocks = self.blocks();
             let block_stride = g.taps.len() * self.c_group * width.block;
+            if g.contiguous && sweep.spans.len() == 1 && part.len() == blocks && width.goes_ahead(self.c_group, self.k_group) {
+                // SAFETY: all outputs, whole blocks of weights and biases, coefficients a block from each output on.
+                unsafe { width.run_ahead(&Tile { cols: self.k_group, ..base }, g.tile_rows) };
+                continue;
+            }
             for k in part.clone() {
                 let (group, b) = (k / blocks, k % blocks);
                 let first = self.first_output(k);

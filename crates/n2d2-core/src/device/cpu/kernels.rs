@@ -12,6 +12,7 @@
 
 mod table;
 
+use super::ahead::Ahead;
 use super::depthwise::Depthwise;
 use super::isa::Isa;
 use super::narrow::Rows;
@@ -57,6 +58,24 @@ pub(crate) struct Tile<'a, T> {
     pub(crate) residual: *const T,
     /// Store `max(y, 0)`.
     pub(crate) relu: bool,
+}
+
+impl<T> Tile<'_, T> {
+    /// The part from output `first` on, at most `block` wide, whose weights begin `weights` values later.
+    #[inline]
+    pub(crate) fn block(&self, first: usize, weights: usize, block: usize) -> Self {
+        let behind = |p: *const T| if p.is_null() { p } else { p.wrapping_add(first) };
+        let [mean, factor, shift] = self.affine;
+        Tile {
+            w: self.w.wrapping_add(weights),
+            y: self.y.wrapping_add(first),
+            cols: block.min(self.cols - first),
+            bias: behind(self.bias),
+            affine: [behind(mean), behind(factor), behind(shift)],
+            residual: behind(self.residual),
+            ..*self
+        }
+    }
 }
 
 /// Arguments of a gradient tile: `lines * values` inputs by one block of outputs, summed over pixels.
@@ -122,6 +141,7 @@ pub(crate) struct Dot<T> {
 }
 
 type TileFn<T> = unsafe fn(&Tile<'_, T>);
+type AheadFn<T> = unsafe fn(&Tile<'_, T>, Ahead<T>);
 type GradFn<T> = unsafe fn(&GradTile<'_, T>);
 
 /// The kernels of one width of block.
@@ -131,6 +151,10 @@ pub struct Width<T: 'static> {
     /// Most rows of a tile.
     pub rows: usize,
     tiles: Vec<TileFn<T>>,
+    /// The same for at most half of the outputs; empty where a block is one vector.
+    half_tiles: Vec<TileFn<T>>,
+    /// The tiles that ask for what the next will need, see [`Width::run_ahead`]; empty where that is not worth their code.
+    pub(super) ahead_tiles: Vec<AheadFn<T>>,
     /// The same for pixels one value apart; empty where that is not worth its code.
     unit_tiles: Vec<TileFn<T>>,
     /// The same for whole rows of them, where there are few outputs.
@@ -154,8 +178,10 @@ impl<T: Float> Width<T> {
     /// # Safety
     /// As [`Width::run`].
     pub(crate) unsafe fn run_low(&self, t: &Tile<'_, T>, rows: usize) {
+        let half = 2 * t.cols <= self.block && !self.half_tiles.is_empty();
+        let tiles = if half { &self.half_tiles } else { &self.tiles };
         // SAFETY: the caller's promise.
-        unsafe { Self::run_part(&self.tiles, t, 0..t.x_at.len(), rows.min(self.rows)) };
+        unsafe { Self::run_part(tiles, t, 0..t.x_at.len(), rows.min(self.rows)) };
     }
 
     /// The same for rows of `columns` pixels whose inputs are one value apart.
@@ -303,8 +329,12 @@ unsafe fn load_cols<S: Simd>(p: *const S::T, cols: usize) -> S::V {
     unsafe { if cols >= S::LANES { S::load(p) } else { S::load_n(p, cols) } }
 }
 
+/// A tile of `ROWS` pixels and the first `NV` of the `OF` vectors of a block.
 #[inline(always)]
-unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t: &Tile<'_, S::T>) {
+unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const OF: usize, const UNIT: bool, const AHEAD: bool>(
+    t: &Tile<'_, S::T>,
+    ahead: Ahead<S::T>,
+) {
     // SAFETY: the caller gives ROWS offsets and valid pointers, on a processor with the instruction set.
     unsafe {
         let mut acc = [[S::splat(S::T::default()); NV]; ROWS];
@@ -317,12 +347,13 @@ unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t:
             }
         }
         let x_at: &[usize; ROWS] = &*t.x_at.as_ptr().cast();
-        for i in 0..ROWS {
+        for i in if AHEAD { 0..0 } else { 0..ROWS } {
             for v in 0..NV {
                 S::fetch(t.y.wrapping_add(*t.y_at.get_unchecked(i) + v * S::LANES));
             }
         }
         let mut w = t.w;
+        let Ahead { x: mut next_x, y: mut next_y, .. } = ahead;
         for (s, span) in t.spans.iter().enumerate() {
             if let Some(next) = t.spans.get(s + 1).filter(|n| !UNIT && n.len >= FETCH_PIXELS) {
                 for i in 0..ROWS {
@@ -338,7 +369,13 @@ unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const UNIT: bool>(t:
                 for v in 0..NV {
                     wv[v] = S::load(w.add(v * S::LANES));
                 }
-                w = w.add(NV * S::LANES);
+                w = w.add(OF * S::LANES);
+                if AHEAD {
+                    S::fetch_to_read(next_x);
+                    S::fetch(next_y);
+                    next_x = next_x.wrapping_add(ahead.x_step);
+                    next_y = next_y.wrapping_add(ahead.y_step);
+                }
                 for i in 0..ROWS {
                     let xv = S::splat(*x[i].add(j));
                     for v in 0..NV {

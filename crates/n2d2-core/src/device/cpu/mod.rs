@@ -1,5 +1,6 @@
 //! The processor as a device: a small thread pool and the microkernels for the instruction set found at start-up.
 
+mod ahead;
 pub(crate) mod columns;
 mod cut;
 pub(crate) mod depthwise;

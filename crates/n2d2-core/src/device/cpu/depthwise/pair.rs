@@ -107,21 +107,25 @@ impl Pair {
                 unsafe {
                     let before = local.as_mut_ptr().wrapping_sub(row * columns * c);
                     self.sweep.compute(kernels, [image, 1], [row, end], [0, c], first, before);
-                    for (b, from) in (0..k).step_by(width.block).enumerate() {
-                        let tile = Tile {
-                            spans: &spans,
-                            x: local.as_ptr(),
-                            x_at: &self.x_at[..pixels],
-                            w: w.as_ptr().add(b * c * width.block),
-                            y: y.add(start + from),
-                            y_at: &self.y_at[..pixels],
-                            cols: width.block.min(k - from),
-                            bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr().add(from) },
-                            affine: affine.map_or([std::ptr::null(); 3], |rows| rows.map(|row| row.as_ptr().add(from))),
-                            residual: if residual.is_empty() { std::ptr::null() } else { residual.as_ptr().add(start + from) },
-                            relu,
-                        };
-                        width.run_low(&tile, tile_rows(c));
+                    let tile = Tile {
+                        spans: &spans,
+                        x: local.as_ptr(),
+                        x_at: &self.x_at[..pixels],
+                        w: w.as_ptr(),
+                        y: y.add(start),
+                        y_at: &self.y_at[..pixels],
+                        cols: k,
+                        bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },
+                        affine: affine.map_or([std::ptr::null(); 3], |rows| rows.map(<[T]>::as_ptr)),
+                        residual: if residual.is_empty() { std::ptr::null() } else { residual.as_ptr().add(start) },
+                        relu,
+                    };
+                    if width.goes_ahead(c, k) {
+                        width.run_ahead(&tile, tile_rows(c));
+                        continue;
+                    }
+                    for from in (0..k).step_by(width.block) {
+                        width.run_low(&tile.block(from, c * from, width.block), tile_rows(c));
                     }
                 }
             }

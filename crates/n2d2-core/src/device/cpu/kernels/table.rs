@@ -1,5 +1,6 @@
 //! The tables of the microkernels of each instruction set, and the choice among them.
 
+use super::super::ahead::Ahead;
 use super::super::depthwise;
 use super::super::isa::{Isa, isa, isas};
 use super::super::narrow::{self, Rows};
@@ -9,7 +10,7 @@ use super::super::simd::Portable;
 use super::super::simd::{Avx2, Avx512};
 use super::super::winners::kernels as winners;
 use super::super::winograd::transform;
-use super::{Dot, GradFn, GradTile, Kernels, Tile, TileFn, Transpose, Width};
+use super::{AheadFn, Dot, GradFn, GradTile, Kernels, Tile, TileFn, Transpose, Width};
 use crate::tensor::Float;
 use std::sync::OnceLock;
 
@@ -20,9 +21,14 @@ macro_rules! featured {
         mod $module {
             use super::*;
             #[target_feature(enable = $feature)]
-            pub(super) unsafe fn tile<const ROWS: usize, const NV: usize, const UNIT: bool>(t: &Tile<'_, $t>) {
+            pub(super) unsafe fn tile<const ROWS: usize, const NV: usize, const OF: usize, const UNIT: bool>(t: &Tile<'_, $t>) {
                 // SAFETY: the caller's promise.
-                unsafe { super::super::tile::<$simd, ROWS, NV, UNIT>(t) }
+                unsafe { super::super::tile::<$simd, ROWS, NV, OF, UNIT, false>(t, Ahead::NONE) }
+            }
+            #[target_feature(enable = $feature)]
+            pub(super) unsafe fn ahead<const ROWS: usize, const NV: usize>(t: &Tile<'_, $t>, ahead: Ahead<$t>) {
+                // SAFETY: the caller's promise.
+                unsafe { super::super::tile::<$simd, ROWS, NV, NV, false, true>(t, ahead) }
             }
             #[target_feature(enable = $feature)]
             pub(super) unsafe fn grad<const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<'_, $t>) {
@@ -56,10 +62,10 @@ featured!("avx2,fma", Avx2, f32, avx2);
 featured!("avx512f,avx512vl,avx512bw,avx512dq,fma", Avx512, f32, avx512);
 
 mod portable {
-    use super::{Dot, Float, GradTile, Portable, Row, Tile, Transpose, row};
-    pub(super) unsafe fn tile<T: Float, const N: usize, const ROWS: usize, const NV: usize, const UNIT: bool>(t: &Tile<'_, T>) {
+    use super::{Ahead, Dot, Float, GradTile, Portable, Row, Tile, Transpose, row};
+    pub(super) unsafe fn tile<T: Float, const N: usize, const ROWS: usize, const NV: usize, const OF: usize>(t: &Tile<'_, T>) {
         // SAFETY: the caller's promise.
-        unsafe { super::super::tile::<Portable<T, N>, ROWS, NV, UNIT>(t) }
+        unsafe { super::super::tile::<Portable<T, N>, ROWS, NV, OF, false, false>(t, Ahead::NONE) }
     }
     pub(super) unsafe fn grad<T: Float, const N: usize, const LINES: usize, const VALUES: usize, const NV: usize>(t: &GradTile<'_, T>) {
         // SAFETY: the caller's promise.
@@ -85,7 +91,7 @@ mod portable {
 
 fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
     macro_rules! tiles {
-        ($nv:literal, $unit:literal; $($rows:literal)*) => { vec![$(portable::tile::<T, N, $rows, $nv, $unit> as TileFn<T>),*] };
+        ($nv:literal of $of:literal; $($rows:literal)*) => { vec![$(portable::tile::<T, N, $rows, $nv, $of> as TileFn<T>),*] };
     }
     macro_rules! grads {
         ($nv:literal, $lines:literal; $($values:literal)*) => { vec![$(portable::grad::<T, N, $lines, $values, $nv> as GradFn<T>),*] };
@@ -96,7 +102,9 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
             Width {
                 block: N,
                 rows: 6,
-                tiles: tiles![1, false; 1 2 3 4 5 6],
+                tiles: tiles![1 of 1; 1 2 3 4 5 6],
+                half_tiles: Vec::new(),
+                ahead_tiles: Vec::new(),
                 unit_tiles: Vec::new(),
                 few_outputs: Some(narrow::portable::<T, N>()),
                 grads: vec![grads![1, 1; 1 2 3 4 5 6], grads![1, 2; 1 2 3]],
@@ -104,7 +112,9 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
             Width {
                 block: 2 * N,
                 rows: 4,
-                tiles: tiles![2, false; 1 2 3 4],
+                tiles: tiles![2 of 2; 1 2 3 4],
+                half_tiles: tiles![1 of 2; 1 2 3 4],
+                ahead_tiles: Vec::new(),
                 unit_tiles: Vec::new(),
                 few_outputs: Some(narrow::portable::<T, N>()),
                 grads: vec![grads![2, 1; 1 2 3 4]],
@@ -122,7 +132,13 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! tiles {
-    ($module:ident, $nv:literal, $unit:literal; $($rows:literal)*) => { vec![$($module::tile::<$rows, $nv, $unit> as TileFn<f32>),*] };
+    ($module:ident, $nv:literal of $of:literal, $unit:literal; $($rows:literal)*) => {
+        vec![$($module::tile::<$rows, $nv, $of, $unit> as TileFn<f32>),*]
+    };
+}
+#[cfg(target_arch = "x86_64")]
+macro_rules! ahead_tiles {
+    ($module:ident, $nv:literal; $($rows:literal)*) => { vec![$($module::ahead::<$rows, $nv> as AheadFn<f32>),*] };
 }
 #[cfg(target_arch = "x86_64")]
 macro_rules! grads {
@@ -135,7 +151,9 @@ fn narrow_width(rows: Rows<f32>) -> Width<f32> {
     Width {
         block: 8,
         rows: 12,
-        tiles: tiles![avx2, 1, false; 1 2 3 4 5 6 7 8 9 10 11 12],
+        tiles: tiles![avx2, 1 of 1, false; 1 2 3 4 5 6 7 8 9 10 11 12],
+        half_tiles: Vec::new(),
+        ahead_tiles: Vec::new(),
         unit_tiles: Vec::new(),
         few_outputs: Some(rows),
         grads: vec![grads![avx2, 1, 1; 1 2 3 4 5 6 7 8 9 10 11 12], grads![avx2, 1, 2; 1 2 3 4 5 6], grads![avx2, 1, 3; 1 2 3 4]],
@@ -151,7 +169,9 @@ fn avx2_kernels() -> Kernels<f32> {
             Width {
                 block: 16,
                 rows: 6,
-                tiles: tiles![avx2, 2, false; 1 2 3 4 5 6],
+                tiles: tiles![avx2, 2 of 2, false; 1 2 3 4 5 6],
+                half_tiles: tiles![avx2, 1 of 2, false; 1 2 3 4 5 6],
+                ahead_tiles: ahead_tiles![avx2, 2; 1 2 3 4 5 6],
                 unit_tiles: Vec::new(),
                 few_outputs: None,
                 grads: vec![grads![avx2, 2, 1; 1 2 3 4 5 6]],
@@ -172,8 +192,10 @@ fn avx512_kernels() -> Kernels<f32> {
     let one = Width {
         block: 16,
         rows: 14,
-        tiles: tiles![avx512, 1, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-        unit_tiles: tiles![avx512, 1, true; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        tiles: tiles![avx512, 1 of 1, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        half_tiles: Vec::new(),
+        ahead_tiles: Vec::new(),
+        unit_tiles: tiles![avx512, 1 of 1, true; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         few_outputs: None,
         grads: vec![
             grads![avx512, 1, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
@@ -184,7 +206,9 @@ fn avx512_kernels() -> Kernels<f32> {
     let two = Width {
         block: 32,
         rows: 14,
-        tiles: tiles![avx512, 2, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        tiles: tiles![avx512, 2 of 2, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        half_tiles: tiles![avx512, 1 of 2, false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        ahead_tiles: ahead_tiles![avx512, 2; 1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         unit_tiles: Vec::new(),
         few_outputs: None,
         grads: vec![grads![avx512, 2, 1; 1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
