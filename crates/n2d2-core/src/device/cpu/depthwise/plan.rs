@@ -18,7 +18,7 @@ const WORTH: usize = 16 * 1024;
 const PARTS: usize = 8;
 const LINE: usize = 16;
 /// Values of a source and of an output gradient that a weight gradient reads before it goes on to the next vector of channels.
-const GRADIENT: usize = 64 * 1024;
+const GRADIENT: usize = 32 * 1024;
 
 /// A sweep over all images of a batch.
 #[derive(Debug, Clone)]

@@ -106,6 +106,48 @@ impl<T: Float, const N: usize> Walk<T, N> {
     }
 }
 
+/// Lines of the rows to come, which are fetched one after the other: the sweep itself goes from pixel to pixel, an order that the
+/// processor does not foresee.
+struct Ahead<T> {
+    at: [*const T; 2],
+    /// From a vector to the next.
+    step: usize,
+}
+
+impl<T: Float> Ahead<T> {
+    /// The first lines of what is read, and of what is written, or of two things that are read.
+    fn new<S: Simd<T = T>>(x: *const T, y: *const T) -> Self {
+        Ahead { at: [x, y], step: S::LANES }
+    }
+
+    /// Fetches `X` vectors of what is read, and `Y` of what is written.
+    #[inline(always)]
+    unsafe fn next<S: Simd<T = T>, const X: usize, const Y: usize>(&mut self) {
+        for _ in 0..X {
+            // SAFETY: a hint, whatever the address.
+            unsafe { S::fetch_to_read(self.at[0]) };
+            self.at[0] = self.at[0].wrapping_add(self.step);
+        }
+        for _ in 0..Y {
+            // SAFETY: as above.
+            unsafe { S::fetch(self.at[1]) };
+            self.at[1] = self.at[1].wrapping_add(self.step);
+        }
+    }
+
+    /// The same where both are read.
+    #[inline(always)]
+    unsafe fn next_read<S: Simd<T = T>, const X: usize, const D: usize>(&mut self) {
+        for (at, n) in self.at.iter_mut().zip([X, D]) {
+            for _ in 0..n {
+                // SAFETY: a hint, whatever the address.
+                unsafe { S::fetch_to_read(*at) };
+                *at = at.wrapping_add(self.step);
+            }
+        }
+    }
+}
+
 /// What a vector of channels shares over all rows.
 struct Lanes<S: Simd> {
     w: [S::V; 9],
@@ -144,6 +186,7 @@ unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool, c
     l: &Lanes<S>,
     mut x: Walk<S::T, IN>,
     y: *mut S::T,
+    ahead: &mut Ahead<S::T>,
 ) {
     // SAFETY: the rows of the source and of the target are valid, the caller's promise.
     unsafe {
@@ -154,6 +197,7 @@ unsafe fn step_one<S: Simd, const R: usize, const IN: usize, const FULL: bool, c
         let hidden = 2 - t.region.padding[1];
         for column in 0..t.region.source[1] {
             let v = x.next::<S, FULL>(l.n);
+            ahead.next::<S, R, R>();
             let mut third = [l.bias; R];
             for r in 0..R {
                 for k in 0..3 {
@@ -186,6 +230,7 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool, c
     l: &Lanes<S>,
     mut x: Walk<S::T, IN>,
     y: *mut S::T,
+    ahead: &mut Ahead<S::T>,
 ) {
     // SAFETY: as `step_one`.
     unsafe {
@@ -204,6 +249,10 @@ unsafe fn step_two<S: Simd, const R: usize, const IN: usize, const FULL: bool, c
         let whole = t.region.target[1].min((t.region.source[1] + t.region.padding[1] - 1) / 2);
         for _ in 0..whole {
             let middle = x.next::<S, FULL>(l.n);
+            // Two rows of the source, two columns wide, for each row of the target.
+            for _ in 0..R {
+                ahead.next::<S, 4, 1>();
+            }
             for r in 0..R {
                 for k in 0..3 {
                     sums[r] = S::fma(middle[2 * r + k], l.w[3 * k + 1], sums[r]);
@@ -240,6 +289,7 @@ unsafe fn half<S: Simd, const ODD: bool, const FULL: bool, const AFFINE: bool>(
     l: &Lanes<S>,
     mut x: Walk<S::T, 2>,
     y: *mut S::T,
+    ahead: &mut Ahead<S::T>,
 ) {
     // SAFETY: as `step_one`.
     unsafe {
@@ -250,6 +300,7 @@ unsafe fn half<S: Simd, const ODD: bool, const FULL: bool, const AFFINE: bool>(
         for column in 1..=t.region.source[1] {
             let next = if column < t.region.source[1] { x.next::<S, FULL>(l.n) } else { [l.zero; 2] };
             let odd = 2 * column <= t.region.target[1];
+            ahead.next::<S, 1, 4>();
             l.store::<FULL, AFFINE>(t, y, S::fma(here[0], w[0], l.bias));
             if odd {
                 l.store::<FULL, AFFINE>(t, y.wrapping_add(t.region.channels), S::fma(next[0], w[2], S::fma(here[0], w[1], l.bias)));
@@ -268,13 +319,13 @@ unsafe fn half<S: Simd, const ODD: bool, const FULL: bool, const AFFINE: bool>(
     }
 }
 
+/// What the vector of channels from `c` on needs.
 #[inline(always)]
-unsafe fn channels<S: Simd, const FULL: bool, const AFFINE: bool>(t: &Rows<S::T>, c: usize) {
+unsafe fn lanes<S: Simd, const FULL: bool, const AFFINE: bool>(t: &Rows<S::T>, c: usize) -> Lanes<S> {
     // SAFETY: the channels of the part from `c` on are valid, the caller's promise.
     unsafe {
         let n = t.part[1] - c;
         let zero = S::splat(S::T::default());
-        let zeros = [S::T::default(); 16];
         let bias = if t.bias.is_null() { zero } else { load_part::<S, FULL>(t.bias.add(c), n) };
         let least = S::splat(if t.relu { S::T::default() } else { S::T::neg_infinity() });
         let mut l = Lanes::<S> { w: [zero; 9], bias, affine: [zero; 3], least, zero, n };
@@ -286,55 +337,102 @@ unsafe fn channels<S: Simd, const FULL: bool, const AFFINE: bool>(t: &Rows<S::T>
         for k in 0..9 {
             l.w[k] = load_part::<S, FULL>(t.w.add(k * t.region.channels + c), n);
         }
+        l
+    }
+}
+
+/// A vector of channels of `rows` rows of a target from `i` on.
+#[inline(always)]
+unsafe fn group<S: Simd, const FULL: bool, const AFFINE: bool>(
+    t: &Rows<S::T>,
+    image: usize,
+    [i, rows]: [usize; 2],
+    c: usize,
+    zeros: *const S::T,
+    ahead: &mut Ahead<S::T>,
+) {
+    // SAFETY: the rows and the channels are valid, the caller's promise.
+    unsafe {
+        let l = lanes::<S, FULL, AFFINE>(t, c);
         let row = t.region.target[1] * t.region.channels;
         let [height, width] = t.region.source;
-        for image in 0..t.region.images {
-            let x = t.region.x.wrapping_add(image * height * width * t.region.channels + c);
-            let y = t.y.wrapping_add(image * t.region.target[0] * row + c);
-            let mut i = t.region.span[0];
-            while i < t.region.span[1] {
-                let y = y.wrapping_add(i * row);
-                let both = i + 2 <= t.region.span[1];
-                // The first row of the source that these rows of the target read.
-                let first = match t.step {
-                    Step::One => i as isize - t.region.padding[0] as isize,
-                    Step::Two => 2 * i as isize - t.region.padding[0] as isize,
-                    Step::Half => i as isize / 2,
-                };
-                macro_rules! walk {
-                    () => {
-                        Walk::new(x, t.region.source, t.region.channels, first, zeros.as_ptr())
-                    };
-                }
-                match (t.step, both) {
-                    (Step::One, true) => step_one::<S, 2, 4, FULL, AFFINE>(t, &l, walk!(), y),
-                    (Step::One, false) => step_one::<S, 1, 3, FULL, AFFINE>(t, &l, walk!(), y),
-                    (Step::Two, true) => step_two::<S, 2, 5, FULL, AFFINE>(t, &l, walk!(), y),
-                    (Step::Two, false) => step_two::<S, 1, 3, FULL, AFFINE>(t, &l, walk!(), y),
-                    (Step::Half, true) => half::<S, true, FULL, AFFINE>(t, &l, walk!(), y),
-                    (Step::Half, false) => half::<S, false, FULL, AFFINE>(t, &l, walk!(), y),
-                }
-                i += 2;
-            }
+        let x = t.region.x.wrapping_add(image * height * width * t.region.channels + c);
+        let y = t.y.wrapping_add((image * t.region.target[0] + i) * row + c);
+        let first = first_row(t, i);
+        macro_rules! walk {
+            () => {
+                Walk::new(x, t.region.source, t.region.channels, first, zeros)
+            };
         }
+        match (t.step, rows) {
+            (Step::One, 2) => step_one::<S, 2, 4, FULL, AFFINE>(t, &l, walk!(), y, ahead),
+            (Step::One, _) => step_one::<S, 1, 3, FULL, AFFINE>(t, &l, walk!(), y, ahead),
+            (Step::Two, 2) => step_two::<S, 2, 5, FULL, AFFINE>(t, &l, walk!(), y, ahead),
+            (Step::Two, _) => step_two::<S, 1, 3, FULL, AFFINE>(t, &l, walk!(), y, ahead),
+            (Step::Half, 2) => half::<S, true, FULL, AFFINE>(t, &l, walk!(), y, ahead),
+            (Step::Half, _) => half::<S, false, FULL, AFFINE>(t, &l, walk!(), y, ahead),
+        }
+    }
+}
+
+/// The first row of the source that the rows of the target from `i` on read.
+#[inline(always)]
+fn first_row<T>(t: &Rows<T>, i: usize) -> isize {
+    match t.step {
+        Step::One => i as isize - t.region.padding[0] as isize,
+        Step::Two => 2 * i as isize - t.region.padding[0] as isize,
+        Step::Half => i as isize / 2,
     }
 }
 
 /// A sweep over rows.
 #[inline(always)]
 pub(super) unsafe fn rows<S: Simd>(t: &Rows<S::T>) {
-    let [mut c, end] = t.part;
-    while c < end {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match (end - c >= S::LANES, !t.affine[0].is_null()) {
-                (true, false) => channels::<S, true, false>(t, c),
-                (true, true) => channels::<S, true, true>(t, c),
-                (false, false) => channels::<S, false, false>(t, c),
-                (false, true) => channels::<S, false, true>(t, c),
+    // SAFETY: the caller's promise.
+    unsafe {
+        if t.affine[0].is_null() {
+            rows_of::<S, false>(t);
+        } else {
+            rows_of::<S, true>(t);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn rows_of<S: Simd, const AFFINE: bool>(t: &Rows<S::T>) {
+    let zeros = [S::T::default(); 16];
+    let region = &t.region;
+    let [source_row, target_row] = [region.source, region.target].map(|[_, width]| width * region.channels);
+    for image in 0..region.images {
+        for i in (region.span[0]..region.span[1]).step_by(2) {
+            let rows = (region.span[1] - i).min(2);
+            // The first row of the source that the next rows of the target read, and these do not.
+            let behind = match t.step {
+                Step::One => rows + 2,
+                Step::Two => 2 * rows + 1,
+                Step::Half => 2,
+            };
+            let source = (image * region.source[0] + behind) as isize + first_row(t, i);
+            let target = (image * region.target[0] + i + rows) * target_row;
+            let x = region.x.wrapping_offset(source * source_row as isize);
+            let mut ahead = Ahead::new::<S>(x, t.y.wrapping_add(target));
+            if t.part != [0, region.channels] {
+                // The lines of a part do not follow each other.
+                ahead.step = 0;
+            }
+            let [mut c, end] = t.part;
+            while c < end {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    if end - c >= S::LANES {
+                        group::<S, true, AFFINE>(t, image, [i, rows], c, zeros.as_ptr(), &mut ahead);
+                    } else {
+                        group::<S, false, AFFINE>(t, image, [i, rows], c, zeros.as_ptr(), &mut ahead);
+                    }
+                }
+                c += S::LANES;
             }
         }
-        c += S::LANES;
     }
 }
 
@@ -346,6 +444,7 @@ unsafe fn grad_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
     mut d: Walk<S::T, R>,
     n: usize,
     g: &mut [S::V; 9],
+    ahead: &mut Ahead<S::T>,
 ) {
     // SAFETY: the rows are valid, the caller's promise.
     unsafe {
@@ -360,6 +459,7 @@ unsafe fn grad_one<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
         for column in 0..t.region.source[1] {
             let left = if column < shown { d.next::<S, FULL>(n) } else { [zero; R] };
             let v = x.next::<S, FULL>(n);
+            ahead.next_read::<S, R, R>();
             for r in 0..R {
                 for k in 0..3 {
                     g[3 * k] = S::fma(v[r + k], left[r], g[3 * k]);
@@ -380,6 +480,7 @@ unsafe fn grad_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
     mut d: Walk<S::T, R>,
     n: usize,
     g: &mut [S::V; 9],
+    ahead: &mut Ahead<S::T>,
 ) {
     // SAFETY: the rows are valid, the caller's promise.
     unsafe {
@@ -389,6 +490,9 @@ unsafe fn grad_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
         for column in 0..t.region.target[1] {
             let dv = d.next::<S, FULL>(n);
             let middle = x.next::<S, FULL>(n);
+            for _ in 0..R {
+                ahead.next_read::<S, 4, 1>();
+            }
             for r in 0..R {
                 for k in 0..3 {
                     g[3 * k] = S::fma(first[2 * r + k], dv[r], g[3 * k]);
@@ -409,7 +513,7 @@ unsafe fn grad_two<S: Simd, const R: usize, const IN: usize, const FULL: bool>(
 }
 
 #[inline(always)]
-unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize) {
+unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize, ahead: &mut Ahead<S::T>) {
     // SAFETY: `channels - c` channels are valid, the caller's promise.
     unsafe {
         let n = t.region.channels - c;
@@ -429,10 +533,10 @@ unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize)
                 }
                 let (xs, ds) = (t.region.source, t.region.target);
                 match (t.step, i + 2 <= t.region.span[1]) {
-                    (1, true) => grad_one::<S, 2, 4, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
-                    (1, false) => grad_one::<S, 1, 3, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
-                    (_, true) => grad_two::<S, 2, 5, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
-                    (_, false) => grad_two::<S, 1, 3, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g),
+                    (1, true) => grad_one::<S, 2, 4, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g, ahead),
+                    (1, false) => grad_one::<S, 1, 3, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g, ahead),
+                    (_, true) => grad_two::<S, 2, 5, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g, ahead),
+                    (_, false) => grad_two::<S, 1, 3, FULL>(t, walk!(x, xs, first), walk!(d, ds, i as isize), n, &mut g, ahead),
                 }
                 i += 2;
             }
@@ -447,10 +551,22 @@ unsafe fn channels_grad<S: Simd, const FULL: bool>(t: &RowsGrad<S::T>, c: usize)
 /// The weight gradient from rows.
 #[inline(always)]
 pub(super) unsafe fn rows_grad<S: Simd>(t: &RowsGrad<S::T>) {
+    let region = &t.region;
+    let [source_row, target_row] = [region.source, region.target].map(|[_, width]| width * region.channels);
+    // What lies behind these rows is what comes next.
+    let source = (region.images - 1) * region.source[0] + (region.span[1] * t.step).min(region.source[0]);
+    let target = (region.images - 1) * region.target[0] + region.span[1];
+    let mut ahead = Ahead::new::<S>(region.x.wrapping_add(source * source_row), t.d.wrapping_add(target * target_row));
     let mut c = 0;
-    while c < t.region.channels {
+    while c < region.channels {
         // SAFETY: the caller's promise.
-        unsafe { if t.region.channels - c >= S::LANES { channels_grad::<S, true>(t, c) } else { channels_grad::<S, false>(t, c) } }
+        unsafe {
+            if region.channels - c >= S::LANES {
+                channels_grad::<S, true>(t, c, &mut ahead);
+            } else {
+                channels_grad::<S, false>(t, c, &mut ahead);
+            }
+        }
         c += S::LANES;
     }
 }
