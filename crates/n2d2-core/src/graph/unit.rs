@@ -13,7 +13,8 @@ use smallvec::{SmallVec, smallvec};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// What a unit holds behind its lock.
+/// What a unit holds behind its lock. Away from the lock, which one thread takes and leaves while others read the cell.
+#[repr(align(128))]
 pub struct Inner<T: Float> {
     /// The computation and its parameters.
     pub cell: Box<dyn Cell<T>>,
@@ -43,6 +44,7 @@ pub struct Inner<T: Float> {
 /// assert_eq!(x.grad().unwrap().to_vec(), [2.0, 3.0]);
 /// # Ok::<(), n2d2_core::Error>(())
 /// ```
+#[repr(align(128))]
 pub struct Unit<T: Float> {
     name: String,
     id: u64,

@@ -13,7 +13,8 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A recorded pass of a cell.
+/// A recorded pass of a cell. Away from the counts of its owners, which one thread writes while others read the pass.
+#[repr(align(128))]
 pub(super) struct Node<T: Float> {
     /// Grows with every pass, so that going back from the highest number meets every child before its parent.
     pub(super) serial: u64,

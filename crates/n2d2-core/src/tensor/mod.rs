@@ -1,4 +1,4 @@
-//! N-dimensional arrays: a shared buffer with an offset, a shape and strides.
+//! N-dimensional arrays: a shared buffer, where in it they begin, a shape and strides.
 //!
 //! Shapes are always listed in N, C, H, W order. The *memory* of a 4-D activation made by a cell is channels-last
 //! (N, H, W, C), which the strides say; [`Tensor::is_channels_last`] tells. A tensor is a cheap handle: clones share
@@ -45,13 +45,24 @@ pub fn dims4(shape: &[usize]) -> [usize; 4] {
 /// ```
 pub struct Tensor<T: Element> {
     buffer: Arc<Buffer<T>>,
-    offset: usize,
+    /// The first element: held here, because the line of the buffer is written whenever a handle is cloned or dropped, and
+    /// other cores, which only ask for the address, would have to fetch it again.
+    start: Start<T>,
     /// The product of the shape, for which kernels ask for every item.
     len: usize,
     // Within the handle itself: clones of handles are a part of the time of small networks.
     shape: SmallVec<[usize; INLINE]>,
     strides: Strides,
 }
+
+/// Where a tensor begins in its buffer.
+#[derive(Clone, Copy)]
+struct Start<T>(*mut T);
+
+// SAFETY: an address in a buffer that the tensor keeps alive, which is itself `Send` and `Sync`.
+unsafe impl<T: Element> Send for Start<T> {}
+// SAFETY: as above.
+unsafe impl<T: Element> Sync for Start<T> {}
 
 /// Dimensions that a handle holds without memory of its own.
 const INLINE: usize = 4;
@@ -80,27 +91,30 @@ impl<T: Element> Clone for Tensor<T> {
     fn clone(&self) -> Self {
         // Copied as slices, which is faster than what `SmallVec` does to clone itself.
         let (shape, strides) = (SmallVec::from_slice(&self.shape), SmallVec::from_slice(&self.strides));
-        Tensor { buffer: self.buffer.clone(), offset: self.offset, len: self.len, shape, strides }
+        Tensor { buffer: self.buffer.clone(), start: self.start, len: self.len, shape, strides }
     }
 }
 
 impl<T: Element> Tensor<T> {
+    /// A tensor of all values of a buffer.
+    fn whole(buffer: Buffer<T>, shape: &[usize], strides: Strides) -> Self {
+        let (start, len) = (Start(buffer.as_ptr()), buffer.len());
+        Tensor { buffer: Arc::new(buffer), start, len, shape: SmallVec::from_slice(shape), strides }
+    }
+
     /// Zeros in row-major order.
     pub fn zeros(shape: &[usize]) -> Self {
-        let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, len, shape: SmallVec::from_slice(shape), strides: row_major(shape) }
+        Self::whole(Buffer::zeroed(shape.iter().product()), shape, row_major(shape))
     }
 
     /// Memory with any content for an activation of `shape`: channels-last if it has four dimensions.
     pub(crate) fn uninit(shape: &[usize]) -> Self {
-        let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::uninit(len)), offset: 0, len, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
+        Self::whole(Buffer::uninit(shape.iter().product()), shape, memory_strides(shape))
     }
 
     /// Zeros laid out as an activation; the system gives the memory when it is first touched.
     pub(crate) fn zeroed(shape: &[usize]) -> Self {
-        let len = shape.iter().product();
-        Tensor { buffer: Arc::new(Buffer::zeroed(len)), offset: 0, len, shape: SmallVec::from_slice(shape), strides: memory_strides(shape) }
+        Self::whole(Buffer::zeroed(shape.iter().product()), shape, memory_strides(shape))
     }
 
     /// A row-major tensor of `values`.
@@ -133,8 +147,8 @@ impl<T: Element> Tensor<T> {
         if shape.len() != strides.len() || (!empty && (low < 0 || high >= buffer.len() as isize)) {
             return Err(Error::shape("Tensor", "view", format!("indices inside a buffer of {}", buffer.len()), format!("{low}..={high}")));
         }
-        let len = shape.iter().product();
-        Ok(Tensor { buffer, offset, len, shape: SmallVec::from_slice(shape), strides: SmallVec::from_slice(strides) })
+        let (len, start) = (shape.iter().product(), Start(buffer.as_ptr().wrapping_add(offset)));
+        Ok(Tensor { buffer, start, len, shape: SmallVec::from_slice(shape), strides: SmallVec::from_slice(strides) })
     }
 
     /// Sizes, outermost first.
@@ -164,8 +178,7 @@ impl<T: Element> Tensor<T> {
 
     /// The first element. Reading or writing through it is the caller's responsibility.
     pub fn as_ptr(&self) -> *mut T {
-        // The offset lies inside the buffer, or the tensor is empty.
-        self.buffer.as_ptr().wrapping_add(self.offset)
+        self.start.0
     }
 
     /// True if this handle is the only one on its memory.
@@ -286,7 +299,7 @@ impl<T: Element> Tensor<T> {
         if self.is_row_major() {
             return Ok(Tensor {
                 buffer: self.buffer.clone(),
-                offset: self.offset,
+                start: self.start,
                 len: self.len,
                 shape: SmallVec::from_slice(shape),
                 strides: row_major(shape),
