@@ -35,33 +35,29 @@ impl<T: Float> Width<T> {
     }
 
     /// Computes a tile of any number of pixels and outputs: the pixels have a single span each, their outputs lie one behind the other,
-    /// and so do the weights of the blocks of outputs. Register tiles have at most `rows` rows.
+    /// and so do the weights of the blocks of outputs. Register tiles have at most `rows` rows. `next` is what will be read next, and how
+    /// many values; without it, as many pixels behind these.
     ///
     /// # Safety
     /// As [`Width::run`], where [`Width::goes_ahead`]; there must be whole blocks of all that is read for outputs.
-    pub(crate) unsafe fn run_ahead(&self, t: &Tile<'_, T>, rows: usize) {
+    pub(crate) unsafe fn run_ahead(&self, t: &Tile<'_, T>, rows: usize, next: Option<(*const T, usize)>) {
         let (inputs, outputs, all) = (t.spans[0].len, t.cols, t.x_at.len());
-        let blocks = outputs.div_ceil(self.block);
+        let (blocks, parts) = (outputs.div_ceil(self.block), all.div_ceil(rows.min(self.rows)));
+        // Pixels that lie one behind the other are followed by the next: of this item, or of that which probably comes next.
         let neighbours = all < 2 || t.x_at[1] - t.x_at[0] == inputs;
-        let parts = all.div_ceil(rows.min(self.rows));
+        let behind = if neighbours { (t.x.wrapping_add(t.x_at[0] + all / parts * inputs), all * inputs) } else { (t.x, 0) };
+        let (x, values) = next.unwrap_or(behind);
+        let share = [values, all * outputs].map(|values| values / (parts * blocks));
+        let [x_step, y_step] = share.map(|values| values.div_ceil(inputs).min(LINE_BYTES / size_of::<T>()));
+        let mut ahead = Ahead { x, y: t.y.wrapping_add(t.y_at[0] + all / parts * outputs), x_step, y_step };
         let mut from = 0;
         for part in 0..parts {
             let to = (part + 1) * all / parts;
-            let n = to - from;
-            // What each block asks for of the next pixels: of this item, or of that which probably comes next.
-            let share = [if neighbours { n * inputs / blocks } else { 0 }, n * outputs / blocks];
-            let [x_step, y_step] = share.map(|values| values.div_ceil(inputs).min(LINE_BYTES / size_of::<T>()));
-            let mut ahead = Ahead {
-                x: t.x.wrapping_add(t.x_at[to - 1] + if neighbours { inputs } else { 0 }),
-                y: t.y.wrapping_add(t.y_at[to - 1] + outputs),
-                x_step,
-                y_step,
-            };
             let pixels = Tile { x_at: &t.x_at[from..to], y_at: &t.y_at[from..to], ..*t };
             for first in (0..outputs).step_by(self.block) {
                 let tile = pixels.block(first, first * inputs, self.block);
                 // SAFETY: a part of the caller's tile; the table was made for this processor.
-                unsafe { self.ahead_tiles[n - 1](&tile, ahead) };
+                unsafe { self.ahead_tiles[to - from - 1](&tile, ahead) };
                 (ahead.x, ahead.y) = (ahead.x.wrapping_add(share[0]), ahead.y.wrapping_add(share[1]));
             }
             from = to;
@@ -109,7 +105,7 @@ mod tests {
                 // SAFETY: the tiles cover the images, whole blocks of weights, and all outputs.
                 unsafe {
                     (0..blocks).for_each(|b| width.run(&tile(of_blocks, b, width.block.min(outputs - b * width.block))));
-                    width.run_ahead(&tile(of_pixels, 0, outputs), rows);
+                    width.run_ahead(&tile(of_pixels, 0, outputs), rows, None);
                 }
                 assert_eq!(want, got, "{isa:?}: {pixels} pixels, {inputs} -> {outputs}");
                 assert_eq!(got[pixels * outputs], 9.0);

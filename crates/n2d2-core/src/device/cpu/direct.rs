@@ -510,7 +510,7 @@ impl<T: Float> Job<'_, T> {
             let block_stride = g.taps.len() * self.c_group * width.block;
             if g.contiguous && sweep.spans.len() == 1 && part.len() == blocks && width.goes_ahead(self.c_group, self.k_group) {
                 // SAFETY: all outputs, whole blocks of weights and biases, coefficients a block from each output on.
-                unsafe { width.run_ahead(&Tile { cols: self.k_group, ..base }, g.tile_rows) };
+                unsafe { width.run_ahead(&Tile { cols: self.k_group, ..base }, g.tile_rows, None) };
                 continue;
             }
             for k in part.clone() {

@@ -9,6 +9,9 @@ use super::simd::Simd;
 /// Vectors of outputs that are summed side by side.
 const MOST: usize = 8;
 
+/// How many values ahead of the sums weights are asked for: about what comes in while a line comes from the third cache.
+const FETCH: usize = 512;
+
 /// `y[o] = bias[o] + sum over j of x[j] * w[block of o][j][o in the block]`.
 pub(crate) struct Row<T> {
     pub(crate) x: *const T,
@@ -48,6 +51,7 @@ unsafe fn sums<S: Simd, const N: usize>(t: &Row<S::T>, first: usize) {
         for j in 0..t.len {
             let x = S::splat(*t.x.add(j));
             for i in 0..N {
+                S::fetch_to_read(w[i].wrapping_add(j * t.width + FETCH));
                 acc[i] = S::fma(x, S::load(w[i].add(j * t.width)), acc[i]);
             }
         }

@@ -163,7 +163,7 @@ pub(crate) use x86::{Avx2, Avx512};
 mod x86 {
     use super::Simd;
     #[allow(clippy::wildcard_imports)]
-    use std::arch::x86_64::*;
+    use std::arch::{asm, x86_64::*};
 
     /// Eight floats; needs AVX2 and FMA.
     pub(crate) struct Avx2;
@@ -266,8 +266,9 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn fetch(p: *const f32) {
+            // The hint `ET0` is compiled to a fetch for reading; processors without this one ignore it.
             // SAFETY: a hint, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) };
+            unsafe { asm!("prefetchw [{}]", in(reg) p, options(nostack, preserves_flags, readonly)) };
         }
         #[inline(always)]
         unsafe fn fetch_to_read(p: *const f32) {
@@ -389,8 +390,9 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn fetch(p: *const f32) {
+            // The hint `ET0` is compiled to a fetch for reading; processors without this one ignore it.
             // SAFETY: a hint, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(p.cast()) };
+            unsafe { asm!("prefetchw [{}]", in(reg) p, options(nostack, preserves_flags, readonly)) };
         }
         #[inline(always)]
         unsafe fn fetch_to_read(p: *const f32) {

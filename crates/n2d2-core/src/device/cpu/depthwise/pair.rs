@@ -121,7 +121,8 @@ impl Pair {
                         relu,
                     };
                     if width.goes_ahead(c, k) {
-                        width.run_ahead(&tile, tile_rows(c));
+                        let (at, len) = self.sweep.behind(image, [row, end]);
+                        width.run_ahead(&tile, tile_rows(c), Some((first.x.as_ptr().wrapping_add(at), len)));
                         continue;
                     }
                     for from in (0..k).step_by(width.block) {

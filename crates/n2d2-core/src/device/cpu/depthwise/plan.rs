@@ -97,6 +97,14 @@ impl Sweep {
         [self.source, self.target].map(|[rows, columns]| [rows, columns, self.channels])
     }
 
+    /// What rows of the target behind `rows`, as many, read of the source of an image beside what these read: offset and length.
+    pub(super) fn behind(&self, image: usize, rows: [usize; 2]) -> (usize, usize) {
+        let ([height, width], step) = (self.source, if self.step == Step::Two { 2 } else { 1 });
+        let first = ((rows[1] - 1) * step + 3).saturating_sub(self.padding[0]);
+        let row = width * self.channels;
+        ((image * height + first) * row, (rows[1] - rows[0]) * step * row)
+    }
+
     /// Images of the batch.
     pub(super) fn images(&self) -> usize {
         self.images
