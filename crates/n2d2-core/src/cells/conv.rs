@@ -284,7 +284,7 @@ impl<T: Float> Cell<T> for Conv<T> {
         self.convolution.make_room(weights, self.convolution.outputs);
         let images = if self.is_sub_sampled() { full[0] } else { 0 };
         let [pack, data] = match &f.grad_inputs[0] {
-            Some(_) => [self.convolution.packing(weights), self.convolution.adjoining()],
+            Some(_) => self.convolution.going_back(weights),
             None => [Phase::new(0, 0).before(), Phase::new(0, 0).by_image(1)],
         };
         let [tiles, sums, parts] = self.convolution.gradients(weights, self.params.len() > 1 && !self.bias_beside());
@@ -301,7 +301,7 @@ impl<T: Float> Cell<T> for Conv<T> {
             1 => self.spread(item, f),
             2 => {
                 if let Some(gx) = &f.grad_inputs[0] {
-                    convolution.adjoint(item, self.full_gradient(f), Finish::NONE, gx);
+                    convolution.go_back(item, self.full_gradient(f), weights, gx);
                 }
             }
             3 => {
@@ -330,7 +330,7 @@ impl<T: Float> Cell<T> for Conv<T> {
             return;
         }
         match phase {
-            0 if f.grad_inputs[0].is_some() => self.convolution.packed(&weights[0]),
+            0 if f.grad_inputs[0].is_some() && !self.convolution.packs_on_the_way() => self.convolution.packed(&weights[0]),
             4 if !beside => bias.iter_mut().for_each(|b| self.convolution.finish_bias(b, false)),
             5 => {
                 bias.iter_mut().filter(|_| beside).for_each(|b| self.convolution.finish_bias(b, true));

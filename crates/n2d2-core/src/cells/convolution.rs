@@ -21,6 +21,9 @@ use std::ptr::null_mut;
 
 /// Values of an item of the reduction.
 const REDUCE: usize = 4096;
+/// Nanoseconds to fetch a cache line that another core has written, and those of work that is worth it whatever it fetches.
+const LINE_NS: usize = 15;
+const SMALL_NS: usize = 32_000;
 /// Values of a band of rows of the depthwise weight gradient, which stays in the second cache.
 const BAND: usize = 32 * 1024;
 
@@ -361,8 +364,9 @@ impl<T: Float> Convolution<T> {
             // SAFETY: `y` has the plan's shape; each item writes its own rows.
             return unsafe { sweep.run(self.kernels, item, &values) };
         }
+        let job = Job { finish, ..self.job(adjoint, x, w, y.as_ptr()) };
         // SAFETY: `y` has the plan's shape; each item writes its own part.
-        unsafe { Job { finish, ..self.job(adjoint, x, w, y.as_ptr()) }.run(item) }
+        unsafe { job.run(item) }
     }
 
     /// The phase of a sweep.
@@ -385,9 +389,25 @@ impl<T: Float> Convolution<T> {
         self.go(true, item, d, self.packed.part(0, self.packed.len()), finish, gx)
     }
 
+    /// Computes item `item` of the adjoint in a backward pass: from `d` to `gx`.
+    pub(super) fn go_back(&self, item: usize, d: &Tensor<T>, weights: &Param<T>, gx: &Tensor<T>) {
+        if !self.packs_on_the_way() {
+            self.adjoint(item, d, Finish::NONE, gx);
+            return;
+        }
+        let job = self.job(true, d, &[], gx.as_ptr());
+        // SAFETY: `gx` has the plan's shape; each item writes its own part.
+        unsafe { job.run_packing(item, Some(&|block, to| self.pack_block(block, weights, to))) };
+    }
+
     /// The width of the packed weights of the adjoint.
     fn packed_block(&self) -> usize {
         self.kernels.width(self.per_group()[0]).block
+    }
+
+    /// True if the items of a backward pass pack their weights themselves: each block is for one of them, and stays in its cache.
+    pub(super) fn packs_on_the_way(&self) -> bool {
+        !self.depthwise && self.plan().adjoint.reads_weights_once()
     }
 
     /// Makes room for the packed weights and returns the phase that packs them: without items if they are up to date.
@@ -414,15 +434,23 @@ impl<T: Float> Convolution<T> {
         let len = self.packed.len() / items;
         // SAFETY: item `item` packs its own block.
         let packed = unsafe { self.packed.part_mut(item * len, len) };
-        let layout = self.weights_layout(false);
-        let from = weights.value.part(0, layout.len);
-        let taps = self.plan().adjoint.taps().iter();
         if self.depthwise {
+            let layout = self.weights_layout(false);
+            let from = weights.value.part(0, layout.len);
+            let taps = self.plan().adjoint.taps().iter();
             for (tap, to) in taps.zip(packed.chunks_exact_mut(self.outputs)) {
                 to.copy_from_slice(&from[layout.at(&[0, 0, tap[0], tap[1]])..][..self.outputs]);
             }
             return;
         }
+        self.pack_block(item, weights, packed);
+    }
+
+    /// Writes block `item` of the packed weights.
+    fn pack_block(&self, item: usize, weights: &Param<T>, packed: &mut [T]) {
+        let layout = self.weights_layout(false);
+        let from = weights.value.part(0, layout.len);
+        let taps = self.plan().adjoint.taps().iter();
         let ([cg, kg], block) = (self.per_group(), self.packed_block());
         let blocks = cg.div_ceil(block);
         let (group, c0) = (item / blocks, item % blocks * block);
@@ -471,12 +499,27 @@ impl<T: Float> Convolution<T> {
         self.plan().gradient.is_some()
     }
 
+    /// True if another thread would take longer to fetch what this one has written than to compute its share: of one small image.
+    fn stays(&self) -> bool {
+        let Plan { n, image, full, .. } = self.plan();
+        let lines = (image.iter().product::<usize>() + full.iter().product::<usize>()) * size_of::<T>() / 64;
+        *n == 1 && Phase::compute(1, self.macs()).cost_ns < SMALL_NS.min(lines * LINE_NS)
+    }
+
+    /// The phase of the adjoint, and that of packing before it, in a backward pass.
+    pub(super) fn going_back(&mut self, weights: &Param<T>) -> [Phase; 2] {
+        let cheap = |phase: Phase| Phase { cost_ns: 0, ..phase };
+        let pack = if self.packs_on_the_way() { Phase::new(0, 0).before() } else { self.packing(weights) };
+        let phases = [pack, self.adjoining()];
+        if self.stays() { phases.map(cheap) } else { phases }
+    }
+
     /// The phases of the gradients: of the weights, of the bias if it has one of its own, and the sum of the parts of the weight gradient.
     pub(super) fn gradients(&self, weights: &Param<T>, own_bias: bool) -> [Phase; 3] {
         let plan = self.plan();
         let items = plan.gradient.as_ref().map_or(plan.image_groups, GradientPlan::items);
         let group = plan.gradient.as_ref().map_or(plan.group, |g| g.group);
-        let tiles = Phase::compute(items, self.macs());
+        let tiles = if self.stays() { Phase::new(items, 0) } else { Phase::compute(items, self.macs()) };
         let tiles = if self.reduces() { tiles.by_image(group) } else { tiles.after() };
         let sums = Phase::streaming(if own_bias { plan.image_groups } else { 0 }, plan.n * plan.full.iter().product::<usize>());
         let parts = if self.reduces() { weights.layout.len.div_ceil(REDUCE) } else { 0 };

@@ -66,7 +66,8 @@ impl Image {
         if batch.images >= MANY {
             return even;
         }
-        let largest = most_rows(if self.copied { COPIED_BYTES } else { IN_PLACE_BYTES });
+        let copied = if batch.images == 1 { 2 * COPIED_BYTES } else { COPIED_BYTES };
+        let largest = most_rows(if self.copied { copied } else { IN_PLACE_BYTES });
         let parts = || std::iter::successors(Some(1), |p| (2 * p <= batch.blocks).then_some(2 * p));
         let cuts = (1..=largest).flat_map(|band_rows| parts().map(move |parts| Cut { band_rows, parts }));
         let few = cuts.filter(|c| batch.images * self.rows.div_ceil(c.band_rows) * c.parts <= ITEMS);

@@ -285,6 +285,11 @@ impl Geometry {
         self.images.div_ceil(self.stack) * self.bands * self.parts
     }
 
+    /// True if the weights of each output are for one item only: that of its part of the only image, which is one band.
+    pub(crate) fn reads_weights_once(&self) -> bool {
+        self.items() == self.parts
+    }
+
     /// Images that an item belongs to: a power of two.
     pub fn block(&self) -> usize {
         self.stack
@@ -387,6 +392,9 @@ impl<T> Finish<'_, T> {
     pub const NONE: Self = Finish { bias: &[], affine: None, residual: &[], relu: false };
 }
 
+/// Writes the weights of a block of outputs, counted over all groups.
+pub(crate) type Pack<'a, T> = &'a dyn Fn(usize, &mut [T]);
+
 /// One sweep over a batch: where everything lies.
 pub struct Job<'a, T: Float> {
     /// The offsets.
@@ -423,6 +431,15 @@ impl<T: Float> Job<'_, T> {
     /// # Panics
     /// If there are too few values to finish with.
     pub unsafe fn run(&self, item: usize) -> Written {
+        // SAFETY: the caller's promise.
+        unsafe { self.run_packing(item, None) }
+    }
+
+    /// The same with weights that are packed block by block, when they are needed: `pack` writes those of a block into what it gets.
+    ///
+    /// # Safety
+    /// As [`Job::run`].
+    pub(crate) unsafe fn run_packing(&self, item: usize, pack: Option<Pack<'_, T>>) -> Written {
         let g = self.geometry;
         let Finish { bias, affine, residual, .. } = self.finish;
         let (outputs, block) = (self.groups * self.k_group, self.kernels.width(self.k_group).block);
@@ -447,15 +464,19 @@ impl<T: Float> Job<'_, T> {
         // SAFETY: `start` lies inside the target.
         let y = unsafe { self.y.add(start) };
         let residual = residual.get(start..).filter(|r| !r.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr);
+        if self.skips_idle() {
+            // SAFETY: the rows of this band, which this item alone writes.
+            unsafe { std::slice::from_raw_parts_mut(y, len) }.fill(T::zero());
+        }
         if g.in_place {
             let at = ((band * g.band_rows * g.row_step) as isize + g.first[0]) as usize * w * c + g.first[1] as usize * c;
             // SAFETY: no tap leaves the source.
-            unsafe { self.sweep(source.as_ptr().add(at), y, residual, band, stacked, &blocks) };
+            unsafe { self.sweep(source.as_ptr().add(at), y, residual, band, stacked, &blocks, pack) };
         } else {
             with_scratch(g.local_rows * g.local_width * c, |local: &mut [T]| {
                 g.copy_band(source, band, local);
                 // SAFETY: the local band holds every tap of its pixels.
-                unsafe { self.sweep(local.as_ptr(), y, residual, band, stacked, &blocks) };
+                unsafe { self.sweep(local.as_ptr(), y, residual, band, stacked, &blocks, pack) };
             });
         }
         if g.parts == 1 {
@@ -465,9 +486,22 @@ impl<T: Float> Job<'_, T> {
         Written::columns(start + from, to - from, g.target_channels, len / g.target_channels)
     }
 
+    /// True if pixels that no tap reaches, and nothing else, are zero: the whole band is then filled at once, before the others are
+    /// computed, instead of by tiles.
+    fn skips_idle(&self) -> bool {
+        let Finish { bias, affine, residual, .. } = self.finish;
+        let plain = bias.is_empty() && affine.is_none() && residual.is_empty();
+        plain && self.geometry.parts == 1 && self.geometry.sweeps.iter().any(|s| s.spans.is_empty())
+    }
+
     /// Blocks of outputs of a group.
     fn blocks(&self) -> usize {
         if self.depthwise { 1 } else { self.k_group.div_ceil(self.kernels.width(self.k_group).block) }
+    }
+
+    /// Weights of a block.
+    fn block_len(&self) -> usize {
+        self.geometry.taps.len() * self.c_group * self.kernels.width(self.k_group).block
     }
 
     /// The first output of a block, counted over all groups.
@@ -476,10 +510,45 @@ impl<T: Float> Job<'_, T> {
         group * self.k_group + b * self.kernels.width(self.k_group).block
     }
 
-    unsafe fn sweep(&self, x: *const T, y: *mut T, residual: *const T, band: usize, stacked: usize, part: &Range<usize>) {
+    unsafe fn sweep(
+        &self,
+        x: *const T,
+        y: *mut T,
+        residual: *const T,
+        band: usize,
+        stacked: usize,
+        part: &Range<usize>,
+        pack: Option<Pack<'_, T>>,
+    ) {
+        let Some(pack) = pack else {
+            let before = if self.depthwise { 0 } else { part.start * self.block_len() };
+            // SAFETY: the caller's promise.
+            return unsafe { self.sweep_blocks(x, y, residual, band, stacked, part, self.w.as_ptr().add(before)) };
+        };
+        with_scratch(self.block_len(), |w: &mut [T]| {
+            for k in part.clone() {
+                pack(k, w);
+                // SAFETY: the caller's promise, and a block of weights.
+                unsafe { self.sweep_blocks(x, y, residual, band, stacked, &(k..k + 1), w.as_ptr()) };
+            }
+        });
+    }
+
+    /// Computes some blocks of outputs, whose weights lie at `w` one after the other; for depthwise all there are.
+    unsafe fn sweep_blocks(
+        &self,
+        x: *const T,
+        y: *mut T,
+        residual: *const T,
+        band: usize,
+        stacked: usize,
+        part: &Range<usize>,
+        w: *const T,
+    ) {
         let g = self.geometry;
         let width = self.kernels.width(self.k_group);
-        for sweep in &g.sweeps {
+        let skips = self.skips_idle();
+        for sweep in g.sweeps.iter().filter(|s| !(skips && s.spans.is_empty())) {
             let rows = sweep.rows / g.stack * stacked;
             let rows = if g.bands == 1 { rows } else { rows.saturating_sub(band * g.band_rows).min(g.band_rows) };
             let n = rows * sweep.columns;
@@ -490,7 +559,7 @@ impl<T: Float> Job<'_, T> {
                 spans: &sweep.spans,
                 x,
                 x_at: &sweep.x_at[..n],
-                w: self.w.as_ptr(),
+                w,
                 y,
                 y_at: &sweep.y_at[..n],
                 cols: self.groups,
@@ -507,12 +576,12 @@ impl<T: Float> Job<'_, T> {
                 continue;
             }
             let blocks = self.blocks();
-            let block_stride = g.taps.len() * self.c_group * width.block;
             if g.contiguous && sweep.spans.len() == 1 && part.len() == blocks && width.goes_ahead(self.c_group, self.k_group) {
                 // SAFETY: all outputs, whole blocks of weights and biases, coefficients a block from each output on.
                 unsafe { width.run_ahead(&Tile { cols: self.k_group, ..base }, g.tile_rows, None) };
                 continue;
             }
+            let (first_block, block_stride) = (part.start, self.block_len());
             for k in part.clone() {
                 let (group, b) = (k / blocks, k % blocks);
                 let first = self.first_output(k);
@@ -521,7 +590,7 @@ impl<T: Float> Job<'_, T> {
                 unsafe {
                     let tile = Tile {
                         x: x.add(group * self.c_group),
-                        w: base.w.add(k * block_stride + sweep.first_tap * self.c_group * width.block),
+                        w: base.w.add((k - first_block) * block_stride + sweep.first_tap * self.c_group * width.block),
                         y: y.add(first),
                         cols: width.block.min(self.k_group - b * width.block),
                         bias: if base.bias.is_null() { base.bias } else { base.bias.add(k * width.block) },

@@ -17,6 +17,8 @@ use std::ops::Range;
 
 /// Bytes of a band that a tile reads: the first-level cache holds them.
 const BAND_BYTES: usize = 32 * 1024;
+/// The same of single pixels, each of which a tile reads once: the second-level cache holds them.
+const POINTWISE_BYTES: usize = 64 * 1024;
 /// Items wanted.
 const ITEMS: usize = 16;
 /// Bytes of sums that stay in the second-level cache beside a band.
@@ -114,7 +116,7 @@ impl GradientPlan {
         let len = groups * blocks * block_stride;
         let pads = window.padding != [0, 0];
         let pixel_bytes = (width.block + (c * window.stride[1]).min(width.block)) * size_of::<T>();
-        let pixels = BAND_BYTES / pixel_bytes;
+        let pixels = if [kh, kw] == [1, 1] { POINTWISE_BYTES } else { BAND_BYTES } / pixel_bytes;
         let band = if oh * ow >= pixels { [1, (pixels / ow).clamp(1, oh)] } else { [(pixels / (oh * ow)).clamp(1, n.max(1)), oh] };
 
         // A copy with one cache line between pixels spreads them over the sets of the cache.
