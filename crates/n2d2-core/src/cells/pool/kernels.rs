@@ -176,32 +176,55 @@ unsafe fn max_windows<S: Lanes>(t: &Windows<S::T>) {
 #[inline(always)]
 unsafe fn max_span<S: Lanes, const INDEX: bool, const KH: usize, const KW: usize>(t: &Windows<S::T>, span: Span) {
     let (c, row) = (t.g.c, t.g.input[1] * t.g.c);
-    let [height, width] = if KH > 0 { [KH, KW] } else { span.size };
+    let size = if KH > 0 { [KH, KW] } else { span.size };
     let (mut start, mut to) = (span.start, span.to);
+    // A loop of its own where a vector holds all channels: such windows take so little time that a second loop in it weighs.
+    if c <= S::LANES {
+        for _ in 0..span.count {
+            // SAFETY: the caller's promise.
+            unsafe { max_run::<S, INDEX>(t, start, to, size, row, to + S::LANES > span.end) };
+            (start, to) = (start + span.step, to + c);
+        }
+        return;
+    }
     for _ in 0..span.count {
         let exact = to + S::LANES > span.end;
         runs!(S, c, 0, ch => {
             // SAFETY: the caller's promise.
-            unsafe {
-                let (mut best, mut place) = (S::splat(S::T::zero()), S::same(NOWHERE));
-                if height * width > 0 {
-                    let x = t.x.add(start + ch);
-                    (best, place) = (S::load(x), S::same(0));
-                    for ky in 0..height {
-                        for kx in usize::from(ky == 0)..width {
-                            let offset = ky * row + kx * c;
-                            (best, place) = S::larger(S::load(x.add(offset)), S::same(offset as u32), best, place);
-                        }
-                    }
-                    place = S::add_index(place, S::ramp((start + ch) as u32));
-                }
-                put::<S>(t.y.add(to + ch), best, exact, c);
-                if INDEX {
-                    put_index::<S>(t.at.add(to + ch), place, exact, c);
-                }
-            }
+            unsafe { max_run::<S, INDEX>(t, start + ch, to + ch, size, row, exact) };
         });
         (start, to) = (start + span.step, to + c);
+    }
+}
+
+/// The largest values of a window, from its first on, for a vector of channels.
+#[inline(always)]
+unsafe fn max_run<S: Lanes, const INDEX: bool>(
+    t: &Windows<S::T>,
+    start: usize,
+    to: usize,
+    [height, width]: [usize; 2],
+    row: usize,
+    exact: bool,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (mut best, mut place) = (S::splat(S::T::zero()), S::same(NOWHERE));
+        if height * width > 0 {
+            let x = t.x.add(start);
+            (best, place) = (S::load(x), S::same(0));
+            for ky in 0..height {
+                for kx in usize::from(ky == 0)..width {
+                    let offset = ky * row + kx * t.g.c;
+                    (best, place) = S::larger(S::load(x.add(offset)), S::same(offset as u32), best, place);
+                }
+            }
+            place = S::add_index(place, S::ramp(start as u32));
+        }
+        put::<S>(t.y.add(to), best, exact, t.g.c);
+        if INDEX {
+            put_index::<S>(t.at.add(to), place, exact, t.g.c);
+        }
     }
 }
 
