@@ -108,6 +108,19 @@ impl GradientPlan {
         [oh, ow, k]: [usize; 3],
         groups: usize,
     ) -> Self {
+        Self::of_groups(kernels, window, n, [h, w, c], [oh, ow, k], groups, GROUPS)
+    }
+
+    /// The same with so many groups of images or rows at most.
+    fn of_groups<T: Float>(
+        kernels: &Kernels<T>,
+        window: &Window,
+        n: usize,
+        [h, w, c]: [usize; 3],
+        [oh, ow, k]: [usize; 3],
+        groups: usize,
+        most: usize,
+    ) -> Self {
         let (cg, kg) = (c / groups, k / groups);
         let width = kernels.width(kg);
         let [kh, kw] = window.kernel;
@@ -164,9 +177,9 @@ impl GradientPlan {
             let parts = if groups * len * size_of::<T>() > PARTS_BYTES && groups > 1 { 12 * groups * len } else { 0 };
             chunks * again + parts + if overflows { 2 * bands * len } else { 0 }
         };
-        let smallest = group_of_images(n, GROUPS);
+        let smallest = group_of_images(n, most);
         let sizes = std::iter::successors(Some(smallest), |g| (*g < n).then_some(2 * g)).map(|g| (g, 1));
-        let most_splits = if smallest == 1 { (GROUPS / n.max(1)).min(oh).min(oh * ow / GROUP_PIXELS) } else { 1 };
+        let most_splits = if smallest == 1 { (most / n.max(1)).min(oh).min(oh * ow / GROUP_PIXELS) } else { 1 };
         let splits = std::iter::successors(Some(2), |s| Some(2 * s)).take_while(|s| *s <= most_splits).map(|s| (1, s));
         let (group, splits) = sizes.chain(splits).min_by_key(|cut| cost(*cut)).unwrap_or((smallest, 1));
         let all_groups = n.div_ceil(group).max(1) * splits;
@@ -194,10 +207,10 @@ impl GradientPlan {
         }
     }
 
-    /// A plan for a dense layer: inputs `[n][c]`, gradients `[n][k]`, layout `[block][c][block width]`.
+    /// A plan of one group for a dense layer: inputs `[n][c]`, gradients `[n][k]`, layout `[block][c][block width]`.
     pub(crate) fn dense<T: Float>(kernels: &Kernels<T>, n: usize, c: usize, k: usize) -> Self {
         let window = Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
-        Self::convolution(kernels, &window, 1, [n, 1, c], [n, 1, k], 1)
+        Self::of_groups(kernels, &window, 1, [n, 1, c], [n, 1, k], 1, 1)
     }
 
     /// Items of the phase.
