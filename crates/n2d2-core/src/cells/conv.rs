@@ -297,7 +297,7 @@ impl<T: Float> Cell<T> for Conv<T> {
             return pass.run(phase, item, f, weights);
         }
         match phase {
-            0 => convolution.pack(item, weights),
+            0 => convolution.pack_back(item, weights),
             1 => self.spread(item, f),
             2 => {
                 if let Some(gx) = &f.grad_inputs[0] {

@@ -63,6 +63,14 @@ const CASES: &[Case] = &[
     Case(1, 6, [1, 1], [1, 1], [0, 0], [1, 1], 1, 3, [2, 18]),
     Case(18, 18, [1, 1], [1, 1], [0, 0], [1, 1], 18, 6, [3, 4]),
     Case(20, 40, [1, 1], [2, 2], [0, 0], [1, 1], 1, 5, [1, 1]),
+    // One small image: what goes back packs its weights block by block.
+    Case(130, 40, [3, 3], [1, 1], [1, 1], [1, 1], 1, 1, [5, 6]),
+    // Few channels: gradients are spread over one and two vectors, rows of taps that the kernels take at once and more, with
+    // borders, an odd number of outputs in a row, and a partial vector.
+    Case(6, 16, [5, 5], [1, 1], [0, 0], [1, 1], 1, 5, [12, 12]),
+    Case(5, 19, [7, 3], [1, 1], [2, 1], [1, 1], 1, 4, [9, 8]),
+    Case(3, 8, [6, 9], [1, 1], [1, 3], [1, 1], 1, 4, [7, 6]),
+    Case(4, 9, [3, 4], [1, 1], [2, 4], [1, 1], 1, 6, [3, 5]),
     // Few large images: the weight gradient is summed in groups of rows, which see rows of each other, or do not.
     Case(24, 40, [1, 1], [1, 1], [0, 0], [1, 1], 1, 1, [33, 29]),
     Case(20, 70, [1, 1], [2, 2], [0, 0], [1, 1], 1, 3, [37, 30]),

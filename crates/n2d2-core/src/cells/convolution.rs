@@ -12,7 +12,8 @@ use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
 use crate::device::cpu::depthwise;
 use crate::device::cpu::{
-    Batch, DepthwiseGrad, Finish, Geometry, GradientPlan, Job, Kernels, Transpose, Window, Written, group_of_images, with_scratch,
+    Batch, DepthwiseGrad, Finish, Geometry, GradientPlan, Job, Kernels, SpreadPlan, Transpose, Window, Written, group_of_images,
+    with_scratch,
 };
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Tensor};
@@ -110,6 +111,8 @@ struct Plan {
     /// The same for depthwise where there are faster kernels.
     depthwise_sweep: Option<depthwise::Sweep>,
     depthwise_adjoint: Option<depthwise::Sweep>,
+    /// The adjoint of a backward pass where it is spread, from weights that are packed for that.
+    spread: Option<SpreadPlan>,
     /// None for depthwise, which sums image by image.
     gradient: Option<GradientPlan>,
     /// Images of a group that sums gradients of its own, a power of two, and the number of groups.
@@ -259,8 +262,9 @@ impl<T: Float> Convolution<T> {
             Batch { images: n, groups: self.groups, blocks }
         };
         let adjoint = Geometry::backward(&self.window, image, full, batch(cg));
+        let spread = (self.groups == 1).then(|| SpreadPlan::new(self.kernels, &self.window, n, image, full)).flatten();
         // Images smaller than the stride do not need every tap.
-        if self.plan.as_ref().is_some_and(|p| p.adjoint.taps() != adjoint.taps()) {
+        if self.plan.as_ref().is_some_and(|p| p.adjoint.taps() != adjoint.taps() || p.spread.is_some() != spread.is_some()) {
             self.packed_version = 0;
         }
         let group = group_of_images(n, usize::MAX);
@@ -273,6 +277,7 @@ impl<T: Float> Convolution<T> {
             full,
             sweep: Geometry::forward(&self.window, image, full, batch(kg)),
             adjoint,
+            spread,
             depthwise_sweep,
             depthwise_adjoint,
             gradient: (!self.depthwise).then(|| GradientPlan::convolution(self.kernels, &self.window, n, image, full, self.groups)),
@@ -389,8 +394,21 @@ impl<T: Float> Convolution<T> {
         self.go(true, item, d, self.packed.part(0, self.packed.len()), finish, gx)
     }
 
+    /// Packs block `item` of the weights in a backward pass.
+    pub(super) fn pack_back(&self, item: usize, weights: &Param<T>) {
+        let Some(spread) = &self.plan().spread else { return self.pack(item, weights) };
+        let layout = self.weights_layout(false);
+        // SAFETY: the only item.
+        let packed = unsafe { self.packed.part_mut(0, spread.packed_len()) };
+        spread.pack(weights.value.part(0, layout.len), |index| layout.at(&index), packed);
+    }
+
     /// Computes item `item` of the adjoint in a backward pass: from `d` to `gx`.
     pub(super) fn go_back(&self, item: usize, d: &Tensor<T>, weights: &Param<T>, gx: &Tensor<T>) {
+        if let Some(spread) = &self.plan().spread {
+            // SAFETY: the plan was made for these tensors; each item writes its own image.
+            return unsafe { spread.run(self.kernels, item, d.as_ptr(), self.packed.part(0, self.packed.len()), gx.as_ptr()) };
+        }
         if !self.packs_on_the_way() {
             self.adjoint(item, d, Finish::NONE, gx);
             return;
@@ -407,7 +425,7 @@ impl<T: Float> Convolution<T> {
 
     /// True if the items of a backward pass pack their weights themselves: each block is for one of them, and stays in its cache.
     pub(super) fn packs_on_the_way(&self) -> bool {
-        !self.depthwise && self.plan().adjoint.reads_weights_once()
+        !self.depthwise && self.plan().spread.is_none() && self.plan().adjoint.reads_weights_once()
     }
 
     /// Makes room for the packed weights and returns the phase that packs them: without items if they are up to date.
@@ -509,6 +527,15 @@ impl<T: Float> Convolution<T> {
     /// The phase of the adjoint, and that of packing before it, in a backward pass.
     pub(super) fn going_back(&mut self, weights: &Param<T>) -> [Phase; 2] {
         let cheap = |phase: Phase| Phase { cost_ns: 0, ..phase };
+        if let Some(spread) = &self.plan().spread {
+            let (len, data) = (spread.packed_len(), Phase::compute(spread.items(), self.macs()).by_image(1));
+            if self.packed.len() != len {
+                self.packed = Tensor::zeros(&[len]);
+                self.packed_version = 0;
+            }
+            let pack = Phase::streaming(usize::from(self.packed_version != weights.version), len).before();
+            return [pack, data];
+        }
         let pack = if self.packs_on_the_way() { Phase::new(0, 0).before() } else { self.packing(weights) };
         let phases = [pack, self.adjoining()];
         if self.stays() { phases.map(cheap) } else { phases }

@@ -18,6 +18,7 @@ use super::isa::Isa;
 use super::narrow::Rows;
 use super::row::Row;
 use super::simd::Simd;
+use super::spread::Spread;
 use super::winners::kernels as winners;
 use super::winograd::transform::Transforms;
 use crate::tensor::Float;
@@ -258,6 +259,8 @@ pub struct Kernels<T: 'static> {
     /// The kernels of the backward pass behind a maximum pooling, narrowest vectors first.
     pub(super) winners: Vec<winners::Width<T>>,
     pub(super) winograd: Transforms<T>,
+    /// Narrowest first.
+    spreads: Vec<Spread<T>>,
 }
 
 impl<T: Float> Kernels<T> {
@@ -265,6 +268,11 @@ impl<T: Float> Kernels<T> {
     pub fn width(&self, outputs: usize) -> &Width<T> {
         let widest = self.widths.last().expect("every table has a width");
         self.widths.iter().find(|w| w.block >= outputs).unwrap_or(widest)
+    }
+
+    /// The kernels that spread rows of so many values, if there are some.
+    pub(super) fn spread_of(&self, reach: usize) -> Option<&Spread<T>> {
+        self.spreads.iter().find(|s| s.width >= reach)
     }
 
     /// Writes a matrix transposed.

@@ -17,6 +17,7 @@ mod peak;
 mod pool;
 mod row;
 mod simd;
+mod spread;
 mod winners;
 mod winograd;
 
@@ -38,6 +39,7 @@ pub(crate) use row::Row;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::{Avx2, Avx512};
 pub(crate) use simd::{Portable, Simd};
+pub(crate) use spread::SpreadPlan;
 pub use winners::Winners;
 pub use winograd::{Variant, Winograd, WinogradJob, wins};
 

@@ -8,6 +8,7 @@ use super::super::row::{self, Row};
 use super::super::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::super::simd::{Avx2, Avx512};
+use super::super::spread;
 use super::super::winners::kernels as winners;
 use super::super::winograd::transform;
 use super::{AheadFn, Dot, GradFn, GradTile, Kernels, Tile, TileFn, Transpose, Width};
@@ -127,6 +128,7 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
         row: portable::product::<T, N>,
         winners: winners::portable::<T, N>(),
         winograd: transform::portable::<T, N>(),
+        spreads: spread::portable::<T, N>(),
     }
 }
 
@@ -184,6 +186,7 @@ fn avx2_kernels() -> Kernels<f32> {
         row: avx2::product,
         winners: winners::avx2(),
         winograd: transform::AVX2,
+        spreads: spread::avx2(),
     }
 }
 
@@ -223,6 +226,7 @@ fn avx512_kernels() -> Kernels<f32> {
         row: avx512::product,
         winners: winners::avx512(),
         winograd: transform::AVX512,
+        spreads: spread::avx512(),
     }
 }
 
