@@ -119,7 +119,9 @@ most 2.2 times forward, the last column."""
 that takes turns with them: of one in the second-level caches, and of one over as many bytes, which go to and from the
 third-level cache or the memory. Bytes are those that must move, each input and output once; a pass that moves some of
 them within a cache comes to more than 100 %. Wanted: 80 % of the triad over as many bytes, but of softmax, which
-computes."""
+computes. A depthwise convolution makes 18 operations an output forward and 36 back (taps outside the image left out):
+its third share is of the longer of the times that its bytes and its operations take at their peaks, named after that
+bound, and 80 % of it is wanted."""
         lines += _of_bench(text, "memory", of)
     if not lines:
         return []
@@ -163,6 +165,8 @@ def _threads(count: int) -> str:
 
 def _rate(figure: dict[str, Any], highest_peak: float) -> str:
     shares = [f"{100 * share:.0f} %" for share in (figure["share"], figure["of_size"]) if share is not None]
+    if (of_bound := figure.get("of_bound")) is not None:
+        shares.append(f"{'arithmetic' if of_bound > figure['of_size'] else 'memory'} {100 * of_bound:.0f} %")
     cell = f"{figure['rate']:.0f} ({', '.join(shares)})"
     if figure["floor"] is not None and not kernels.reaches(figure):
         cell = f"**{cell}**"

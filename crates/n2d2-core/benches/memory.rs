@@ -3,7 +3,9 @@
 //!
 //! `cargo bench --package n2d2-core --bench memory -- WORDS`: rows whose names hold all words, such as `norm` or `batch 64`.
 //! The bytes are those that must move: each input read once, each output written once (by a pass over values, also the
-//! gradient that an activation changes). The gradient comes from a cell behind, whose own time is taken away.
+//! gradient that an activation changes). A depthwise convolution of 3x3 taps also makes 18 operations an output forward and 36 back,
+//! which take longer than its bytes where those lie in the caches: it is held to the larger of both bounds, the third share, which
+//! says which it is. Taps outside the image do not count. The gradient comes from a cell behind, whose own time is taken away.
 //! `N2D2_BENCH_JSON=FILE` writes the figures for programs: see `machine/mod.rs`.
 
 mod machine;
@@ -27,6 +29,8 @@ struct Cell {
     relu: bool,
     /// Inputs and outputs moved forth; inputs and outputs moved back.
     moved: [[usize; 2]; 2],
+    /// The step of a depthwise convolution of 3x3 taps, whose operations count too.
+    depthwise: Option<usize>,
 }
 
 fn depthwise(c: usize, stride: usize) -> Config {
@@ -50,6 +54,7 @@ const CELLS: &[Cell] = &[
         inputs: 1,
         relu: false,
         moved: [[2, 1], [3, 2]],
+        depthwise: None,
     },
     Cell {
         name: "batch norm + relu",
@@ -58,15 +63,40 @@ const CELLS: &[Cell] = &[
         inputs: 1,
         relu: true,
         moved: [[2, 1], [3, 3]],
+        depthwise: None,
     },
-    Cell { name: "sum", kind: "ElemWise", config: |_| config! {}, inputs: 2, relu: false, moved: [[2, 1], [2, 1]] },
-    Cell { name: "sum + relu", kind: "ElemWise", config: |_| config! {}, inputs: 2, relu: true, moved: [[2, 1], [2, 3]] },
-    Cell { name: "relu", kind: "Activation", config: |_| config! {}, inputs: 1, relu: true, moved: [[1, 1], [1, 4]] },
-    Cell { name: "softmax", kind: "Softmax", config: |_| config! {}, inputs: 1, relu: false, moved: [[1, 1], [1, 2]] },
-    Cell { name: "dropout", kind: "Dropout", config: |_| config! {}, inputs: 1, relu: false, moved: [[1, 2], [1, 2]] },
-    Cell { name: "max pool 2x2", kind: "Pool", config: |_| pool("Max", 2, 2), inputs: 1, relu: false, moved: [[1, 2], [1, 2]] },
-    Cell { name: "max pool 3x3", kind: "Pool", config: |_| pool("Max", 3, 2), inputs: 1, relu: false, moved: [[1, 2], [1, 2]] },
-    Cell { name: "average pool 2x2", kind: "Pool", config: |_| pool("Average", 2, 2), inputs: 1, relu: false, moved: [[1, 1], [1, 1]] },
+    Cell { name: "sum", kind: "ElemWise", config: |_| config! {}, inputs: 2, relu: false, moved: [[2, 1], [2, 1]], depthwise: None },
+    Cell { name: "sum + relu", kind: "ElemWise", config: |_| config! {}, inputs: 2, relu: true, moved: [[2, 1], [2, 3]], depthwise: None },
+    Cell { name: "relu", kind: "Activation", config: |_| config! {}, inputs: 1, relu: true, moved: [[1, 1], [1, 4]], depthwise: None },
+    Cell { name: "softmax", kind: "Softmax", config: |_| config! {}, inputs: 1, relu: false, moved: [[1, 1], [1, 2]], depthwise: None },
+    Cell { name: "dropout", kind: "Dropout", config: |_| config! {}, inputs: 1, relu: false, moved: [[1, 2], [1, 2]], depthwise: None },
+    Cell {
+        name: "max pool 2x2",
+        kind: "Pool",
+        config: |_| pool("Max", 2, 2),
+        inputs: 1,
+        relu: false,
+        moved: [[1, 2], [1, 2]],
+        depthwise: None,
+    },
+    Cell {
+        name: "max pool 3x3",
+        kind: "Pool",
+        config: |_| pool("Max", 3, 2),
+        inputs: 1,
+        relu: false,
+        moved: [[1, 2], [1, 2]],
+        depthwise: None,
+    },
+    Cell {
+        name: "average pool 2x2",
+        kind: "Pool",
+        config: |_| pool("Average", 2, 2),
+        inputs: 1,
+        relu: false,
+        moved: [[1, 1], [1, 1]],
+        depthwise: None,
+    },
     Cell {
         name: "global average",
         kind: "Pool",
@@ -74,9 +104,26 @@ const CELLS: &[Cell] = &[
         inputs: 1,
         relu: false,
         moved: [[1, 1], [1, 1]],
+        depthwise: None,
     },
-    Cell { name: "depthwise stride 1", kind: "Conv", config: |c| depthwise(c, 1), inputs: 1, relu: false, moved: [[1, 1], [2, 2]] },
-    Cell { name: "depthwise stride 2", kind: "Conv", config: |c| depthwise(c, 2), inputs: 1, relu: false, moved: [[1, 1], [2, 2]] },
+    Cell {
+        name: "depthwise stride 1",
+        kind: "Conv",
+        config: |c| depthwise(c, 1),
+        inputs: 1,
+        relu: false,
+        moved: [[1, 1], [2, 2]],
+        depthwise: Some(1),
+    },
+    Cell {
+        name: "depthwise stride 2",
+        kind: "Conv",
+        config: |c| depthwise(c, 2),
+        inputs: 1,
+        relu: false,
+        moved: [[1, 1], [2, 2]],
+        depthwise: Some(2),
+    },
 ];
 
 /// `[batch, channels, height, width]`: `MobileNet` and `ResNet` at 32x32 (batch 64) and at 224x224 (batch 8).
@@ -104,7 +151,13 @@ fn bytes(inputs: usize, input: usize, outputs: usize, output: usize) -> f64 {
     ((inputs * input + outputs * output) * size_of::<f32>()) as f64
 }
 
-/// The share of the triad over as many bytes that is wanted of a pass, but not of softmax, which computes.
+/// Multiply-adds of 3x3 taps with a step and a padding of 1, those outside the images left out.
+fn multiply_adds(step: usize, [n, c, h, w]: &[usize; 4]) -> usize {
+    let taps = |size: usize| (0..size).step_by(step).map(|o| 3 - usize::from(o == 0) - usize::from(o + 1 == size)).sum::<usize>();
+    n * c * taps(*h) * taps(*w)
+}
+
+/// The share of the triad over as many bytes, or of the larger bound, that is wanted of a pass, but not of softmax, which computes.
 const FLOOR: f64 = 0.8;
 
 fn row(name: &str, passes: &[(&str, Option<Figure>)]) {
@@ -140,8 +193,9 @@ fn cell(cell: &Cell, shape: &[usize; 4]) {
     let (mut first, mut second) = (|| triads[0].sweep(1), || triads[1].sweep(1));
     let taken = turns(&mut [&mut forth, &mut first, &mut back_both, &mut back_neither, &mut second]);
     let [forth, first, both, neither, second] = [0, 1, 2, 3, 4].map(|i| taken.seconds[i]);
-    let forward = taken.beside(moved[0], |r| forth[r], &triads[0], |r| first[r]);
-    let backward = taken.beside(moved[1], |r| both[r] - neither[r], &triads[1], |r| second[r]);
+    let flops = cell.depthwise.map(|step| 2.0 * multiply_adds(step, shape) as f64);
+    let forward = taken.beside(moved[0], flops, |r| forth[r], &triads[0], |r| first[r]);
+    let backward = taken.beside(moved[1], flops.map(|f| 2.0 * f), |r| both[r] - neither[r], &triads[1], |r| second[r]);
     row(&name, &[("forward", forward), ("backward", backward)]);
 }
 
@@ -179,7 +233,7 @@ fn update(name: &str, layers: &[(usize, usize)], solver: &Config, kind: &str, mo
     };
     let taken = turns(&mut [&mut update, &mut || triad.sweep(1)]);
     let [updates, sweeps] = [0, 1].map(|i| taken.seconds[i]);
-    row(name, &[("update", taken.beside(moved, |r| updates[r], &triad, |r| sweeps[r]))]);
+    row(name, &[("update", taken.beside(moved, None, |r| updates[r], &triad, |r| sweeps[r]))]);
 }
 
 fn main() {

@@ -6,9 +6,11 @@
 //! If the environment variable `N2D2_BENCH_JSON` names a file (with its whole path: cargo runs a bench in the folder of its
 //! package), every figure is also appended to it as a line of JSON:
 //! `{"bench": .., "name": .., "pass": .., "threads": .., "us": .., "rate": .., "share": .., "lowest": .., "highest": ..,
-//! "floor": .., "peak": .., "of_size": ..}`. `rate` is in 10^9 operations or bytes a second; `share`, that of the peak, is the median of
+//! "floor": .., "peak": .., "of_size": .., "of_bound": ..}`. `rate` is in 10^9 operations or bytes a second; `share`, that of the peak, is the median of
 //! the rounds, between the `lowest` and the `highest`; `floor` is the share that is wanted, or null; `peak` is the lowest of
-//! the rounds; `of_size` is the share of a triad over as many bytes, or null. A difference of times that noise has swallowed is no figure.
+//! the rounds; `of_size` is the share of a triad over as many bytes, or null;
+//! `of_bound`, of a pass that both bytes and operations may bound, is the share of the time that the slower of the two takes at its
+//! peak, or null. A difference of times that noise has swallowed is no figure.
 
 // Each bench uses a part of it.
 #![allow(dead_code)]
@@ -103,6 +105,8 @@ pub struct Figure {
     pub peak: f64,
     /// Share of the rate of a triad over as many bytes.
     pub of_size: Option<f64>,
+    /// Share of the larger bound of a pass that also computes, and whether arithmetic is that bound.
+    pub of_bound: Option<(f64, bool)>,
 }
 
 impl Turns {
@@ -128,21 +132,39 @@ impl Turns {
             highest: shares().fold(0.0, f64::max),
             peak: rounds.iter().map(|r| r.2).fold(f64::MAX, f64::min),
             of_size: None,
+            of_bound: None,
         })
     }
 
-    /// The figure for a pass that moves bytes, beside sweeps of a triad.
-    pub fn beside(&self, bytes: f64, ours: impl Fn(usize) -> f64, triad: &Triad, theirs: impl Fn(usize) -> f64) -> Option<Figure> {
+    /// The figure for a pass that moves bytes, beside sweeps of a triad. If it also makes so many floating-point operations, its time
+    /// cannot be less than either takes at its peak.
+    pub fn beside(
+        &self,
+        bytes: f64,
+        flops: Option<f64>,
+        ours: impl Fn(usize) -> f64,
+        triad: &Triad,
+        theirs: impl Fn(usize) -> f64,
+    ) -> Option<Figure> {
         let found = self.figure(Work::Bytes(bytes), &ours)?;
-        let shares = (0..ROUNDS).map(|r| bytes / ours(r) / (triad.bytes() as f64 / theirs(r)));
-        Some(Figure { of_size: Some(median(shares.collect())), ..found })
+        let moving = |r: usize| bytes / (triad.bytes() as f64 / theirs(r));
+        let shares = |seconds: &dyn Fn(usize) -> f64| median((0..ROUNDS).map(|r| seconds(r) / ours(r)).collect());
+        let of_size = shares(&moving);
+        let of_bound = flops.map(|flops| {
+            let computing = |r: usize| flops / (self.peaks[r].gflops * 1e9);
+            (shares(&|r| moving(r).max(computing(r))), shares(&computing) > of_size)
+        });
+        Some(Figure { of_size: Some(of_size), of_bound, ..found })
     }
 }
 
-/// A rate, its share of the peak and, if there is one, of a triad over as many bytes, for a column of a table.
+/// A rate, its share of the peak and, if there are such, of a triad over as many bytes and of the larger of two bounds, for a column of
+/// a table.
 pub fn share(found: Option<&Figure>) -> String {
     let of_size = |f: &Figure| f.of_size.map_or(String::new(), |share| format!(" {:4.0} %", 100.0 * share));
-    found.map_or_else(|| format!("{:>14}", "-"), |f| format!("{:7.1} {:4.0} %{}", f.rate, 100.0 * f.share, of_size(f)))
+    let bound = |arithmetic| if arithmetic { "arithmetic" } else { "memory" };
+    let of_bound = |f: &Figure| f.of_bound.map_or(String::new(), |(share, by)| format!(" {:4.0} % of {:10}", 100.0 * share, bound(by)));
+    found.map_or_else(|| format!("{:>14}", "-"), |f| format!("{:7.1} {:4.0} %{}{}", f.rate, 100.0 * f.share, of_size(f), of_bound(f)))
 }
 
 /// Appends a figure, if there is one, to the file of the variable, if that names one.
@@ -151,12 +173,13 @@ pub fn share(found: Option<&Figure>) -> String {
 /// If the file cannot be written.
 pub fn record(bench: &str, name: &str, pass: &str, found: Option<&Figure>, floor: Option<f64>) {
     let (Some(found), Some(path)) = (found, std::env::var_os("N2D2_BENCH_JSON")) else { return };
-    let Figure { us, rate, share, lowest, highest, peak, of_size } = found;
-    let [floor, of_size] = [floor, *of_size].map(|v| v.map_or("null".to_string(), |v| format!("{v:.4}")));
+    let Figure { us, rate, share, lowest, highest, peak, of_size, of_bound } = found;
+    let [floor, of_size, of_bound] =
+        [floor, *of_size, of_bound.map(|(share, _)| share)].map(|v| v.map_or("null".to_string(), |v| format!("{v:.4}")));
     let (threads, name) = (threads(), name.trim());
     let what = format!(r#""bench": "{bench}", "name": "{name}", "pass": "{pass}", "threads": {threads}"#);
     let shares = format!(
-        r#""share": {share:.4}, "lowest": {lowest:.4}, "highest": {highest:.4}, "floor": {floor}, "peak": {peak:.3}, "of_size": {of_size}"#
+        r#""share": {share:.4}, "lowest": {lowest:.4}, "highest": {highest:.4}, "floor": {floor}, "peak": {peak:.3}, "of_size": {of_size}, "of_bound": {of_bound}"#
     );
     let line = format!(r#"{{{what}, "us": {us:.3}, "rate": {rate:.3}, {shares}}}"#);
     let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("N2D2_BENCH_JSON names a file that can be written");
