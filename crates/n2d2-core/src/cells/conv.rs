@@ -11,16 +11,17 @@
 //! Source: ONNX operator `Conv`; sub-sampling and mapping as N2D2.
 
 use super::convolution::{Convolution, pairs};
-use super::epilogue::{Affine, Leading};
+use super::epilogue::{Affine, Leader, Leading};
 use super::winners::WinnersPass;
 use super::{Cell, Frame, Param, Phase, Statistics};
 use crate::activation::ActivationFn;
 use crate::config::Config;
-use crate::device::cpu::depthwise::{Pair, Values};
-use crate::device::cpu::{Finish, Kernels};
+use crate::device::cpu::depthwise::{Pair, Trail, Values};
+use crate::device::cpu::{Finish, Kernels, Written};
 use crate::error::{Error, Result};
 use crate::tensor::{Float, Shape, Tensor, dims4};
 use std::borrow::Cow;
+use std::ptr::null_mut;
 
 const KEYS: &[&str] = &[
     "nb_inputs",
@@ -35,6 +36,12 @@ const KEYS: &[&str] = &[
     "no_bias",
 ];
 
+/// What leads and the convolution, as one.
+enum Joined {
+    Pair(Pair),
+    Trail(Trail),
+}
+
 /// The convolution cell.
 pub struct Conv<T: Float> {
     convolution: Convolution<T>,
@@ -47,7 +54,7 @@ pub struct Conv<T: Float> {
     /// For gradients of chosen outputs.
     winners: Option<WinnersPass<T>>,
     /// With what leads, for its shapes of input and output.
-    pair: Option<(Vec<usize>, [usize; 4], Pair)>,
+    joined: Option<(Vec<usize>, [usize; 4], Joined)>,
 }
 
 impl<T: Float> Conv<T> {
@@ -60,7 +67,7 @@ impl<T: Float> Conv<T> {
         config.only(KEYS)?;
         let (convolution, params) = Convolution::of_cell(config, false, kernels)?;
         let sub_sample = config.pair_or("sub_sample_dims", Some([1, 1]), 1)?;
-        Ok(Conv { convolution, sub_sample, adds: false, params, unsampled: None, winners: None, pair: None })
+        Ok(Conv { convolution, sub_sample, adds: false, params, unsampled: None, winners: None, joined: None })
     }
 
     fn is_sub_sampled(&self) -> bool {
@@ -94,11 +101,44 @@ impl<T: Float> Conv<T> {
     }
 
     /// The phase of a pass with what leads.
-    fn begin_pair(&mut self, leading: &Leading<T>, input: &[usize]) -> Phase {
-        let kept = self.pair.take().filter(|(from, to, _)| from == input && *to == leading.shape);
-        let make = || (input.to_vec(), leading.shape, Pair::new(&leading.sweep, self.convolution.outputs));
-        let (_, _, pair) = self.pair.insert(kept.unwrap_or_else(make));
-        Phase::compute(pair.items(), pair.macs()).by_image(1)
+    fn begin_joined(&mut self, leading: &Leading<T>, input: &[usize]) -> Phase {
+        let kept = self.joined.take().filter(|(from, to, _)| from == input && *to == leading.shape);
+        let make = || {
+            let joined = match &leading.led {
+                Leader::Depthwise { sweep, .. } => Joined::Pair(Pair::new(sweep, self.convolution.outputs)),
+                Leader::Pixels { channels, .. } => {
+                    let sweep = self.convolution.depthwise_sweep().expect("only a depthwise convolution takes what makes its pixels");
+                    Joined::Trail(Trail::new(sweep, *channels))
+                }
+            };
+            (input.to_vec(), leading.shape, joined)
+        };
+        let made = kept.unwrap_or_else(make);
+        let phase = match &made.2 {
+            Joined::Pair(pair) => Phase::compute(pair.items(), pair.macs()),
+            Joined::Trail(trail) => Phase::compute(trail.items(), trail.macs()),
+        };
+        self.joined = Some(made);
+        phase.by_image(1)
+    }
+
+    /// Computes item `item` of a pass with what leads, and returns what of the output it wrote.
+    fn run_joined(&self, item: usize, leading: &Leading<T>, joined: &Joined, f: &Frame<'_, T>, finish: Finish<'_, T>) -> Written {
+        let (x, y, kernels) = (&f.inputs[0], f.output.as_ptr(), self.convolution.kernels);
+        let first = Finish { bias: &leading.bias, affine: leading.affine.as_ref().map(Affine::rows), relu: leading.relu, ..Finish::NONE };
+        let weights = match &leading.led {
+            Leader::Depthwise { weights, .. } => weights,
+            Leader::Pixels { weights, .. } => weights.part(0, weights.len()),
+        };
+        let first = Values { x: x.part(0, x.len()), w: weights, finish: first, y: null_mut() };
+        let w = self.params[0].value.part(0, self.params[0].layout.len);
+        // SAFETY: the output has the shape of the pass; each item writes a part of its own.
+        unsafe {
+            match joined {
+                Joined::Pair(pair) => pair.run(kernels, item, &first, w, finish, y),
+                Joined::Trail(trail) => trail.run(kernels, item, &first, w, finish, y),
+            }
+        }
     }
 
     fn bias(&self) -> &[T] {
@@ -181,12 +221,18 @@ impl<T: Float> Cell<T> for Conv<T> {
     fn leading(&self, input: &[usize]) -> Option<Leading<T>> {
         let [n, c, h, w] = dims4(input);
         let full = self.full_size("", h, w).ok().filter(|_| !self.is_sub_sampled())?;
-        let shape = [n, c, full[0], full[1]];
+        let shape = [n, self.convolution.outputs, full[0], full[1]];
+        let values = &self.params[0].value;
+        let (led, kernel) = if self.convolution.is_of_pixels() {
+            (Leader::Pixels { channels: c, weights: values.clone() }, self.convolution.pixels_kernel())
+        } else {
+            let weights = values.part(0, self.params[0].layout.len).to_vec();
+            (Leader::Depthwise { sweep: self.convolution.leading(n, [h, w], full)?, weights }, self.convolution.depthwise_kernel(true, ""))
+        };
         Some(Leading {
-            sweep: self.convolution.leading(n, [h, w], full)?,
-            kernel: self.convolution.depthwise_kernel(true, ""),
+            led,
+            kernel,
             macs: n as u64 * self.statistics(&[input], &shape).macs,
-            weights: self.params[0].value.part(0, self.params[0].layout.len).to_vec(),
             bias: self.bias().to_vec(),
             affine: None,
             relu: false,
@@ -194,9 +240,14 @@ impl<T: Float> Cell<T> for Conv<T> {
         })
     }
 
-    fn takes_leading(&self, input: &[usize]) -> bool {
+    fn takes_leading(&self, input: &[usize], leading: &Leading<T>) -> bool {
         let [n, _, h, w] = dims4(input);
-        !self.is_sub_sampled() && self.convolution.takes_leading(n, [h, w])
+        let Ok(full) = self.full_size("", h, w) else { return false };
+        !self.is_sub_sampled()
+            && match leading.led {
+                Leader::Depthwise { .. } => self.convolution.takes_depthwise(n, [h, w]),
+                Leader::Pixels { .. } => self.convolution.takes_pixels(n, [h, w], full),
+            }
     }
 
     fn takes_winners(&self, inputs: &[&[usize]], output: &[usize]) -> bool {
@@ -216,7 +267,7 @@ impl<T: Float> Cell<T> for Conv<T> {
             return Ok(phases);
         }
         if let Some(leading) = f.epilogue.and_then(|e| e.leading) {
-            return Ok(vec![self.begin_pair(leading, f.inputs[0].shape())]);
+            return Ok(vec![self.begin_joined(leading, f.inputs[0].shape())]);
         }
         let mut phases = vec![self.convolution.sweeping()];
         if self.is_sub_sampled() {
@@ -245,15 +296,8 @@ impl<T: Float> Cell<T> for Conv<T> {
             residual: f.epilogue.and_then(|e| e.residual.as_ref()).map_or(&[], |r| r.part(0, r.len())),
             relu,
         };
-        let written = match (f.epilogue.and_then(|e| e.leading), &self.pair) {
-            (Some(l), Some((_, _, pair))) => {
-                let affine = l.affine.as_ref().map(Affine::rows);
-                let first = Finish { bias: &l.bias, affine, relu: l.relu, ..Finish::NONE };
-                let values = Values { x: x.part(0, x.len()), w: &l.weights, finish: first, y: std::ptr::null_mut() };
-                let w = weights.value.part(0, weights.layout.len);
-                // SAFETY: the output has the shape of the pass; items write rows of their own.
-                unsafe { pair.run(self.convolution.kernels, item, &values, w, finish, f.output.as_ptr()) }
-            }
+        let written = match (f.epilogue.and_then(|e| e.leading), &self.joined) {
+            (Some(leading), Some((_, _, joined))) => self.run_joined(item, leading, joined, f, finish),
             _ => self.convolution.sweep(item, x, weights, finish, f.output),
         };
         if let Some(activation) = f.activation.filter(|_| !relu) {

@@ -394,11 +394,12 @@ fn a_pair_is_its_convolutions_one_by_one() {
             let mut first = first;
             let between = sweep(&mut first, &x, Finish { affine: Some(affine.rows()), relu, ..Finish::NONE });
             let expected = sweep(&mut second, &between, finish);
-            let pair = Pair::new(&leading.sweep, k);
+            let Leader::Depthwise { sweep: led, weights: led_weights } = &leading.led else { panic!("a depthwise convolution leads") };
+            let pair = Pair::new(led, k);
             let y = Tensor::uninit(expected.shape());
             let bias = first.bias().to_vec();
             let values =
-                || Values { x: x.part(0, x.len()), w: &leading.weights, finish: Finish { bias: &bias, affine: Some(affine.rows()), relu, ..Finish::NONE }, y: std::ptr::null_mut() };
+                || Values { x: x.part(0, x.len()), w: led_weights, finish: Finish { bias: &bias, affine: Some(affine.rows()), relu, ..Finish::NONE }, y: std::ptr::null_mut() };
             let weights = second.params[0].value.part(0, second.params[0].layout.len);
             let mut written = 0;
             for item in 0..pair.items() {
@@ -411,6 +412,73 @@ fn a_pair_is_its_convolutions_one_by_one() {
                 }
             }
             assert!(written == y.len() && y.part(0, written) == expected.part(0, written), "{c} -> {k}, {h}x{w} on {isa:?}");
+        }
+    }
+}
+
+/// A depthwise convolution of a small image that computes what makes its pixels gives the bits of both one after the other.
+#[test]
+fn a_depthwise_convolution_computes_the_pixels_in_front_of_it() {
+    for isa in isas() {
+        for (c, k, step, [h, w], [relu, biased]) in [
+            (40, 70, 1, [7, 9], [true, false]),
+            (96, 64, 2, [14, 14], [false, true]),
+            (33, 150, 1, [1, 1], [true, true]),
+            (130, 128, 2, [2, 3], [true, false]),
+        ] {
+            let single = |len: usize, key: u64| random(len, key).into_iter().map(|v| v as f32).collect::<Vec<_>>();
+            let first = Case(c, k, [1, 1], [1, 1], [0, 0], [1, 1], 1, 1, [h, w]);
+            let second = Case(k, k, [3, 3], [step; 2], [1, 1], [1, 1], k, 1, [h, w]);
+            let [mut first, mut second] = [first, second].map(|case| {
+                let mut cell = Conv::<f32>::with_kernels(&config(case), kernels_f32_of(isa)).unwrap();
+                for (i, p) in cell.params.iter_mut().enumerate() {
+                    p.assign(&single(p.len(), 2 + i as u64)).unwrap();
+                }
+                if !biased {
+                    cell.params.truncate(1);
+                }
+                cell
+            });
+            let x = Tensor::from_vec(single(c * h * w, 1), &[1, c, h, w]).unwrap().to_channels_last();
+            let leading = first.leading(&[1, c, h, w]).unwrap();
+            assert!(second.takes_leading(&[1, k, h, w], &leading) && !first.takes_leading(&[1, c, h, w], &leading));
+            let rows = |key: u64| [key, key + 1, key + 2].map(|key| single(k, key));
+            let [between, behind] = [4, 7].map(|key| Affine::new(rows(key).each_ref().map(Vec::as_slice)));
+            let leading = Leading { affine: Some(between.clone()), relu, ..leading };
+            let full = second.full_size("", h, w).unwrap();
+            let shape = [1, k, full[0], full[1]];
+            let residual = single(shape.iter().product(), 10);
+            let finish = Finish { bias: &[], affine: Some(behind.rows()), residual: &residual, relu: true };
+            let sweep = |cell: &mut Conv<f32>, x: &Tensor<f32>, finish: Finish<'_, f32>| {
+                let [_, _, h, w] = dims4(x.shape());
+                let full = cell.full_size("", h, w).unwrap();
+                cell.convolution.prepare("", 1, [h, w], full).unwrap();
+                let y = Tensor::uninit(&[1, cell.convolution.outputs, full[0], full[1]]);
+                for item in 0..cell.convolution.sweeping().items {
+                    cell.convolution.sweep(item, x, &cell.params[0], Finish { bias: cell.bias(), ..finish }, &y);
+                }
+                y
+            };
+            let pixels = sweep(&mut first, &x, Finish { affine: Some(between.rows()), relu, ..Finish::NONE });
+            let expected = sweep(&mut second, &pixels, finish);
+            let Leader::Pixels { channels, weights } = &leading.led else { panic!("a convolution of pixels leads") };
+            let trail = Trail::new(second.convolution.depthwise_sweep().unwrap(), *channels);
+            let y = Tensor::uninit(&shape);
+            let values = Values {
+                x: x.part(0, x.len()),
+                w: weights.part(0, weights.len()),
+                finish: Finish { bias: &leading.bias, affine: Some(between.rows()), relu, ..Finish::NONE },
+                y: null_mut(),
+            };
+            let (own, finish) = (&second.params[0], Finish { bias: second.bias(), ..finish });
+            let mut written = 0;
+            for item in 0..trail.items() {
+                // SAFETY: the target has the shape of both, and only this thread writes it.
+                let part = unsafe { trail.run(kernels_f32_of(isa), item, &values, own.value.part(0, own.layout.len), finish, y.as_ptr()) };
+                written += part.runs().map(|(_, len)| len).sum::<usize>();
+            }
+            assert_eq!(written, y.len());
+            assert!(y.part(0, written) == expected.part(0, written), "{c} -> {k}, {h}x{w} on {isa:?}");
         }
     }
 }

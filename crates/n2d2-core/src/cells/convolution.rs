@@ -12,7 +12,7 @@ use super::{Param, ParamLayout, Phase};
 use crate::config::{Config, MAX_VALUES, values_of};
 use crate::device::cpu::depthwise;
 use crate::device::cpu::{
-    Batch, DepthwiseGrad, Finish, Geometry, GradientPlan, Job, Kernels, SpreadPlan, Transpose, Window, Written, group_of_images,
+    Batch, DepthwiseGrad, Finish, Geometry, GradientPlan, Job, Kernels, SpreadPlan, Transpose, Window, Written, group_of_images, tile_rows,
     with_scratch,
 };
 use crate::error::{Error, Result};
@@ -318,9 +318,29 @@ impl<T: Float> Convolution<T> {
         self.depthwise.then(|| depthwise::Sweep::forward(&self.window, n, [h, w, self.channels], full)).flatten()
     }
 
+    /// The depthwise sweep that was prepared last, if the kernels are made for it.
+    pub(super) fn depthwise_sweep(&self) -> Option<&depthwise::Sweep> {
+        self.plan().depthwise_sweep.as_ref()
+    }
+
     /// True if it computes faster itself what a depthwise convolution does in front of it.
-    pub(super) fn takes_leading(&self, n: usize, [h, w]: [usize; 2]) -> bool {
-        self.window.is_pointwise() && self.groups == 1 && depthwise::Pair::pays(n, [h, w, self.channels], self.outputs)
+    pub(super) fn takes_depthwise(&self, n: usize, [h, w]: [usize; 2]) -> bool {
+        self.is_of_pixels() && depthwise::Pair::pays(n, [h, w, self.channels], self.outputs)
+    }
+
+    /// True if it computes faster itself what a convolution of single pixels does in front of it, to make images `[oh, ow]`.
+    pub(super) fn takes_pixels(&self, n: usize, [h, w]: [usize; 2], full: [usize; 2]) -> bool {
+        depthwise::Trail::pays(n, [h, w, self.channels]) && self.leading(n, [h, w], full).is_some()
+    }
+
+    /// True if each output is a sum over all channels of the pixel at its place.
+    pub(super) fn is_of_pixels(&self) -> bool {
+        self.window.is_pointwise() && self.groups == 1
+    }
+
+    /// What [`depthwise::Trail`] computes single pixels with.
+    pub(super) fn pixels_kernel(&self) -> String {
+        format!("direct 1x1 {} {}", self.kernels.width(self.outputs).low_name(tile_rows(self.channels)), self.kernels.isa.name())
     }
 
     /// The phases of a sweep by Winograd's algorithm, or `None` where the direct one is better.

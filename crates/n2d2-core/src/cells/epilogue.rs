@@ -41,11 +41,18 @@ pub enum Fold<T> {
     Sum,
 }
 
-/// A depthwise convolution that the convolution of single pixels behind it computes for itself.
-pub struct Leading<T> {
-    pub(super) sweep: Sweep,
-    /// Weights, and biases or none.
-    pub(super) weights: Vec<T>,
+/// What kind of convolution leads.
+pub(crate) enum Leader<T: Float> {
+    /// A depthwise one, for a convolution of single pixels.
+    Depthwise { sweep: Sweep, weights: Vec<T> },
+    /// One of single pixels, of so many channels, for a depthwise one; the packed weights are the memory of the cell.
+    Pixels { channels: usize, weights: Tensor<T> },
+}
+
+/// A convolution that the one behind it computes for itself.
+pub struct Leading<T: Float> {
+    pub(super) led: Leader<T>,
+    /// Biases, or none.
     pub(super) bias: Vec<T>,
     /// What scales and shifts its outputs.
     pub affine: Option<Affine<T>>,
@@ -61,7 +68,11 @@ pub struct Leading<T> {
 impl<T: Float> Leading<T> {
     /// Bytes of its weights and biases.
     pub(crate) fn parameter_bytes(&self) -> usize {
-        (self.weights.len() + self.bias.len()) * size_of::<T>()
+        let weights = match &self.led {
+            Leader::Depthwise { weights, .. } => weights.len(),
+            Leader::Pixels { weights, .. } => weights.len(),
+        };
+        (weights + self.bias.len()) * size_of::<T>()
     }
 }
 

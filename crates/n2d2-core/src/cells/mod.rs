@@ -83,9 +83,9 @@ pub trait Cell<T: Float>: Send + Sync {
         None
     }
 
-    /// True if the cell, for an input of this shape, computes better itself what a cell that [leads](Cell::leading) does in front of
-    /// it: see [`Epilogue::leading`].
-    fn takes_leading(&self, _input: &[usize]) -> bool {
+    /// True if the cell, for an input of this shape, computes better itself what the cell in front of it [leads](Cell::leading) with:
+    /// see [`Epilogue::leading`].
+    fn takes_leading(&self, _input: &[usize], _leading: &Leading<T>) -> bool {
         false
     }
 

@@ -136,10 +136,9 @@ impl<T: Float> Inference<T> {
             let (values, index) = inner.cell.saved(&slices, &shape);
             // Who goes back has recorded the call anew.
             let saved = (values, if inner.cell.chooses() { 0 } else { index });
-            let takes_leading = slices.len() == 1 && inner.cell.takes_leading(slices[0]);
             // Nobody waits for a lock while holding another.
             drop(inner);
-            let in_front = if let ([place], true) = (&reads[..], takes_leading) { alone(*place) } else { None };
+            let in_front = if let [place] = reads[..] { alone(place) } else { None };
             let led = in_front.and_then(|at| {
                 let input = |source: Source| match source {
                     Source::Input(place) => inputs[place].tensor().shape(),
@@ -147,6 +146,7 @@ impl<T: Float> Inference<T> {
                 };
                 passes[at].led(input).map(|led| (at, led))
             });
+            let led = led.filter(|(_, led)| slices.len() == 1 && unit.lock().cell.takes_leading(slices[0], &led.leading));
             // What leads gives its place, and what it reads.
             let (pass, reads, led) = match led {
                 Some((at, led)) => (at, passes[at].reads.clone(), Some(led)),
@@ -445,5 +445,30 @@ mod tests {
         // Small images, and too few of them.
         assert_eq!(names(64, 8, &[5]), ["a", "c", "d", "e"]);
         assert_eq!(names(1, 14, &[5]), ["a", "c", "d", "e"]);
+    }
+
+    #[test]
+    fn a_convolution_of_single_pixels_becomes_part_of_the_depthwise_one_behind_it_where_the_image_is_small() {
+        let mut depthwise = config! { "nb_inputs" => 64usize, "nb_outputs" => 64usize, "kernel_dims" => 3i64, "padding_dims" => 1i64 };
+        depthwise.set("mapping", crate::Value::Mask(64, 64, (0..64 * 64).map(|i| i % 65 == 0).collect()));
+        let pointwise = config! { "nb_inputs" => 64usize, "nb_outputs" => 64usize, "kernel_dims" => 1i64 };
+        let norm = config! { "nb_inputs" => 64usize };
+        let steps = [
+            step("a", "Conv", &depthwise, &[0]),
+            step("b", "Conv", &pointwise, &[1]),
+            step("c", "BatchNorm2d", &norm, &[2]),
+            step("d", "Conv", &depthwise, &[3]),
+            step("e", "BatchNorm2d", &norm, &[4]),
+            step("f", "Conv", &pointwise, &[5]),
+        ];
+        let names = |images: usize, size: usize, ends: &[usize]| -> Vec<String> {
+            let x = Var::leaf(Tensor::zeros(&[images, 64, size, size]), false);
+            let inference = Inference::new(&steps, ends, &[x], steps.iter().map(|s| s.unit.stamp()).collect()).unwrap();
+            inference.passes.iter().map(|p| format!("{}{}", p.unit.name(), if p.led.is_some() { "+" } else { "" })).collect()
+        };
+        assert_eq!(names(1, 14, &[6]), ["a", "d+", "f"]);
+        // An output in between is wanted, or there are other images.
+        assert_eq!(names(1, 14, &[6, 3]), ["a", "b", "d", "f"]);
+        assert_eq!(names(2, 14, &[6]), ["a", "b", "d", "f"]);
     }
 }

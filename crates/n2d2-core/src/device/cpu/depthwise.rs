@@ -5,9 +5,11 @@
 mod pair;
 mod plan;
 mod rows;
+mod trail;
 
 pub(crate) use pair::Pair;
 pub(crate) use plan::{Sweep, Values, gradient};
+pub(crate) use trail::Trail;
 
 use self::rows::{Rows, RowsGrad};
 use super::kernels::{Kernels, Tile};

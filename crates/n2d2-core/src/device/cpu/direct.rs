@@ -23,7 +23,7 @@ const ALIASED: usize = 1024;
 const ALIASED_ROWS: usize = 8;
 
 /// Most pixels of a register tile, where they are so many values apart.
-pub(super) fn tile_rows(step: usize) -> usize {
+pub(crate) fn tile_rows(step: usize) -> usize {
     if step.is_multiple_of(ALIASED) { ALIASED_ROWS } else { usize::MAX }
 }
 

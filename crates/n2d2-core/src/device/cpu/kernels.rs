@@ -256,6 +256,7 @@ pub struct Kernels<T: 'static> {
     transpose: unsafe fn(&Transpose<T>),
     dot: unsafe fn(&Dot<T>),
     row: unsafe fn(&Row<T>),
+    fetch: unsafe fn(*const T, usize, usize),
     /// The kernels of the backward pass behind a maximum pooling, narrowest vectors first.
     pub(super) winners: Vec<winners::Width<T>>,
     pub(super) winograd: Transforms<T>,
@@ -302,6 +303,12 @@ impl<T: Float> Kernels<T> {
         debug_assert!(t.width.is_multiple_of(self.dot_lanes()));
         // SAFETY: the caller's promise.
         unsafe { (self.row)(t) };
+    }
+
+    /// Asks for `count` lines that will be written, `step` elements from one to the next; any addresses will do.
+    pub(crate) fn fetch(&self, p: *const T, step: usize, count: usize) {
+        // SAFETY: hints; the table was made for this processor.
+        unsafe { (self.fetch)(p, step, count) };
     }
 
     /// Lanes that the rows of [`Kernels::dot`] and the width of [`Kernels::row`] must be a multiple of.
@@ -538,6 +545,14 @@ unsafe fn grad_tile<S: Simd, const LINES: usize, const VALUES: usize, const NV: 
                 }
             }
         }
+    }
+}
+
+#[inline(always)]
+unsafe fn fetch<S: Simd>(p: *const S::T, step: usize, count: usize) {
+    for i in 0..count {
+        // SAFETY: a hint, on a processor with the instruction set.
+        unsafe { S::fetch(p.wrapping_add(i * step)) };
     }
 }
 

@@ -24,8 +24,8 @@ mod winograd;
 pub use cut::Batch;
 pub(crate) use cut::image_block;
 pub(crate) use depthwise::DepthwiseGrad;
-pub(crate) use direct::with_scratch;
 pub use direct::{Finish, Geometry, Job, Window, Written};
+pub(crate) use direct::{tile_rows, with_scratch};
 pub(crate) use gradient::{GradientPlan, group_of_images};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use isa::uses_avx2;

@@ -47,6 +47,11 @@ macro_rules! featured {
                 unsafe { super::super::dot::<$simd>(t) }
             }
             #[target_feature(enable = $feature)]
+            pub(super) unsafe fn fetch(p: *const $t, step: usize, count: usize) {
+                // SAFETY: the caller's promise.
+                unsafe { super::super::fetch::<$simd>(p, step, count) }
+            }
+            #[target_feature(enable = $feature)]
             pub(super) unsafe fn product(t: &Row<$t>) {
                 // SAFETY: the caller's promise.
                 unsafe { row::row::<$simd>(t) }
@@ -79,6 +84,10 @@ mod portable {
     pub(super) unsafe fn dot<T: Float, const N: usize>(t: &Dot<T>) {
         // SAFETY: the caller's promise.
         unsafe { super::super::dot::<Portable<T, N>>(t) }
+    }
+    pub(super) unsafe fn fetch<T: Float, const N: usize>(p: *const T, step: usize, count: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { super::super::fetch::<Portable<T, N>>(p, step, count) }
     }
     pub(super) unsafe fn product<T: Float, const N: usize>(t: &Row<T>) {
         // SAFETY: the caller's promise.
@@ -126,6 +135,7 @@ fn portable_kernels<T: Float, const N: usize>() -> Kernels<T> {
         transpose: portable::transpose::<T, N>,
         dot: portable::dot::<T, N>,
         row: portable::product::<T, N>,
+        fetch: portable::fetch::<T, N>,
         winners: winners::portable::<T, N>(),
         winograd: transform::portable::<T, N>(),
         spreads: spread::portable::<T, N>(),
@@ -184,6 +194,7 @@ fn avx2_kernels() -> Kernels<f32> {
         transpose: avx2::transpose,
         dot: avx2::dot,
         row: avx2::product,
+        fetch: avx2::fetch,
         winners: winners::avx2(),
         winograd: transform::AVX2,
         spreads: spread::avx2(),
@@ -224,6 +235,7 @@ fn avx512_kernels() -> Kernels<f32> {
         transpose: avx512::transpose,
         dot: avx512::dot,
         row: avx512::product,
+        fetch: avx512::fetch,
         winners: winners::avx512(),
         winograd: transform::AVX512,
         spreads: spread::avx512(),
