@@ -36,9 +36,11 @@ def of_profiles(found: dict[str, Any]) -> list[str]:
 
 The parts of a step of n2d2, then the cells of a profiled one (`n2d2.train.Profile`): their share of the time of all
 threads and, in brackets, of the peak of the arithmetic (p) or of a triad in the second-level caches (t), whichever is
-the larger. *Elsewhere*: waiting for each other, the update, the loss, Python. Cells below {100 * LEAST_SHARE:.0f} % are
-left out. Small networks take longer while they are profiled: only the shares count. What bounds the rows, and what was
-tried, is in [NOTES.md](NOTES.md)."""
+the larger. Winograd's algorithm, and the way back behind a maximum pooling, do fewer operations than are counted: more
+than 100 %. What one cell computes for another counts as its own. *Elsewhere*: waiting for each other, the update, the
+loss, Python; one image of a small network keeps one thread busy. Cells below {100 * LEAST_SHARE:.0f} % are left out.
+Small networks take longer while they are profiled: only the shares count. What bounds the rows, and what was tried, is
+in [NOTES.md](NOTES.md)."""
     lines = []
     for row in ROWS:
         if of := found.get(profiles.PREFIX + row.key):
