@@ -336,13 +336,13 @@ impl<T: Element> Tensor<T> {
             return self.clone();
         }
         let t = Tensor::uninit(&self.shape);
-        if self.is_channels_last() && self.shape.len() != 4 {
-            // SAFETY: both are one run of `len` elements; the target is fresh.
-            unsafe { std::ptr::copy_nonoverlapping(self.as_ptr(), t.as_ptr(), self.len()) };
-            return t;
-        }
         if self.shape.len() != 4 {
             let mut to = t.as_ptr();
+            if self.is_channels_last() {
+                // SAFETY: both are one run of `len` elements; the target is fresh.
+                unsafe { std::ptr::copy_nonoverlapping(self.as_ptr(), to, self.len()) };
+                return t;
+            }
             self.for_each_offset(|at| {
                 // SAFETY: the index is inside the shape; `to` runs over the fresh target, which is row-major, once.
                 unsafe {

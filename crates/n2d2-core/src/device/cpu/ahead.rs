@@ -5,12 +5,11 @@
 //! a step. Asked for all at once they would be more than the processor keeps track of.
 
 use super::kernels::{Tile, Width};
+use super::simd::LINE_BYTES;
 use crate::tensor::Float;
 
 /// Bytes of weights at most: they are read anew for each tile, from the second cache.
 const WEIGHT_BYTES: usize = 512 * 1024;
-/// Bytes of a line of the caches.
-const LINE_BYTES: usize = 64;
 
 /// Lines that a tile asks for at each step of its sums: one to be read, and one to be written.
 #[derive(Debug, Clone, Copy)]

@@ -15,6 +15,7 @@ use super::kernels::{Kernels, Span, Tile, Width};
 use crate::tensor::{Buffer, Float};
 use std::cell::RefCell;
 use std::ops::Range;
+use std::ptr::null;
 
 /// Pixels that are a multiple of so many values apart fall into the same set of the first-level cache, which holds eight lines.
 const ALIASED: usize = 1024;
@@ -390,6 +391,16 @@ pub struct Finish<'a, T> {
 impl<T> Finish<'_, T> {
     /// Nothing.
     pub const NONE: Self = Finish { bias: &[], affine: None, residual: &[], relu: false };
+
+    /// Where the biases, the coefficients, and what is added to the value of the target at place `at` lie: null if there are none.
+    ///
+    /// # Panics
+    /// If something is added, but not so far.
+    pub(super) fn pointers(&self, at: usize) -> (*const T, [*const T; 3], *const T) {
+        let first = |values: &[T]| if values.is_empty() { null() } else { values.as_ptr() };
+        let residual = if self.residual.is_empty() { null() } else { self.residual[at..].as_ptr() };
+        (first(self.bias), self.affine.map_or([null(); 3], |rows| rows.map(<[T]>::as_ptr)), residual)
+    }
 }
 
 /// Writes the weights of a block of outputs, counted over all groups.
@@ -463,7 +474,7 @@ impl<T: Float> Job<'_, T> {
         let len = g.band_target.min(end - start);
         // SAFETY: `start` lies inside the target.
         let y = unsafe { self.y.add(start) };
-        let residual = residual.get(start..).filter(|r| !r.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr);
+        let (_, _, residual) = self.finish.pointers(start);
         if self.skips_idle() {
             // SAFETY: the rows of this band, which this item alone writes.
             unsafe { std::slice::from_raw_parts_mut(y, len) }.fill(T::zero());
@@ -547,6 +558,7 @@ impl<T: Float> Job<'_, T> {
     ) {
         let g = self.geometry;
         let width = self.kernels.width(self.k_group);
+        let (bias, affine, _) = self.finish.pointers(0);
         let skips = self.skips_idle();
         for sweep in g.sweeps.iter().filter(|s| !(skips && s.spans.is_empty())) {
             let rows = sweep.rows / g.stack * stacked;
@@ -563,8 +575,8 @@ impl<T: Float> Job<'_, T> {
                 y,
                 y_at: &sweep.y_at[..n],
                 cols: self.groups,
-                bias: if self.finish.bias.is_empty() { std::ptr::null() } else { self.finish.bias.as_ptr() },
-                affine: self.finish.affine.map_or([std::ptr::null(); 3], |rows| rows.map(<[T]>::as_ptr)),
+                bias,
+                affine,
                 residual,
                 relu: self.finish.relu,
             };

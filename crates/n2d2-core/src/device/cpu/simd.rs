@@ -4,6 +4,9 @@
 
 use crate::tensor::Float;
 
+/// Bytes of a line of the caches: what a fetch asks for.
+pub(crate) const LINE_BYTES: usize = 64;
+
 /// A vector of `LANES` floats. All methods need the instruction set of the implementing type.
 pub(crate) trait Simd {
     /// The element type.

@@ -102,6 +102,7 @@ impl Pair {
                 let end = (row + self.rows).min(rows.end);
                 let pixels = (end - row) * columns;
                 let start = (image * height + row) * columns * k;
+                let (bias, affine, residual) = finish.pointers(start);
                 // SAFETY: scratch memory has room for the rows, which begin where `row` would lie; all tiles lie inside the target,
                 // and weights and coefficients hold whole blocks.
                 unsafe {
@@ -115,9 +116,9 @@ impl Pair {
                         y: y.add(start),
                         y_at: &self.y_at[..pixels],
                         cols: k,
-                        bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },
-                        affine: affine.map_or([std::ptr::null(); 3], |rows| rows.map(<[T]>::as_ptr)),
-                        residual: if residual.is_empty() { std::ptr::null() } else { residual.as_ptr().add(start) },
+                        bias,
+                        affine,
+                        residual,
                         relu,
                     };
                     if width.goes_ahead(c, k) {

@@ -161,6 +161,7 @@ impl Sweep {
         assert!(v.w.len() >= 9 * c && (bias.is_empty() || bias.len() >= c) && rows[1] <= self.target[0] && channels[1] <= c);
         assert!(affine.is_none_or(|rows| rows.iter().all(|row| row.len() >= c)));
         assert!(residual.is_empty() || residual.len() >= (image + images) * target);
+        let (bias, affine, residual) = v.finish.pointers(image * target);
         // SAFETY: the caller's promise; all rows lie inside the images `x` and those of the target.
         unsafe {
             kernels.depthwise_rows(&Rows {
@@ -177,9 +178,9 @@ impl Sweep {
                 part: channels,
                 y,
                 w: v.w.as_ptr(),
-                bias: if bias.is_empty() { std::ptr::null() } else { bias.as_ptr() },
-                affine: affine.map_or([std::ptr::null(); 3], |rows| rows.map(<[T]>::as_ptr)),
-                residual: if residual.is_empty() { std::ptr::null() } else { residual.as_ptr().add(image * target) },
+                bias,
+                affine,
+                residual,
                 relu,
             });
         }

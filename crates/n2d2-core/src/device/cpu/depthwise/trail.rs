@@ -6,17 +6,15 @@
 use super::plan::{Sweep, Values};
 use crate::device::cpu::direct::tile_rows;
 use crate::device::cpu::kernels::{Span, Tile};
+use crate::device::cpu::simd::LINE_BYTES;
 use crate::device::cpu::{Finish, Kernels, Written, with_scratch};
 use crate::tensor::Float;
-use std::ptr::null;
 
 /// Pixels of an image at most: more are better cut in rows.
 const PIXELS: usize = 256;
 /// Channels of an item, and fewest channels: two items.
 const CHANNELS: usize = 32;
 const LEAST: usize = 2 * CHANNELS;
-/// Bytes of a line of the caches.
-const LINE_BYTES: usize = 64;
 
 /// How both are cut into items: runs of channels.
 #[derive(Debug, Clone)]
@@ -37,12 +35,11 @@ impl Trail {
     /// A convolution of pixels of `inputs` channels, and the depthwise sweep of its only image.
     pub(crate) fn new(sweep: &Sweep, inputs: usize) -> Self {
         let [[height, width, c], _] = sweep.sizes();
-        let at = |pixel: usize| move |p: usize| p * pixel;
         Trail {
             sweep: sweep.clone(),
             inputs,
-            x_at: (0..height * width).map(at(inputs)).collect(),
-            y_at: (0..height * width).map(at(c)).collect(),
+            x_at: (0..height * width).map(|pixel| pixel * inputs).collect(),
+            y_at: (0..height * width).map(|pixel| pixel * c).collect(),
         }
     }
 
@@ -84,6 +81,7 @@ impl Trail {
         let Finish { bias, affine, residual, relu } = first.finish;
         assert!(first.x.len() >= pixels * inputs && first.w.len() >= inputs * padded && (bias.is_empty() || bias.len() >= padded));
         assert!(affine.is_none_or(|rows| rows.iter().all(|row| row.len() >= padded)) && residual.is_empty());
+        let (bias, affine, residual) = first.finish.pointers(0);
         let spans = [Span { start: 0, len: inputs }];
         // The channels of every item lie at the same place, behind those before them.
         with_scratch((pixels + 1) * c, |scratch: &mut [T]| {
@@ -96,9 +94,9 @@ impl Trail {
                 y: local.as_mut_ptr(),
                 y_at: &self.y_at,
                 cols: to,
-                bias: if bias.is_empty() { null() } else { bias.as_ptr() },
-                affine: affine.map_or([null(); 3], |rows| rows.map(<[T]>::as_ptr)),
-                residual: null(),
+                bias,
+                affine,
+                residual,
                 relu,
             };
             let most = width.rows.min(tile_rows(inputs));
